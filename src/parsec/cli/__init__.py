@@ -1,0 +1,1 @@
+"""The command line `parsec-cli`: options in, flow run, lines out."""

@@ -1,0 +1,1 @@
+"""What the bytes mean: frozen records with load and dump."""

@@ -1,0 +1,1 @@
+"""The server: stores and relays, and learns no secret."""

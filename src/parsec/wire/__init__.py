@@ -1,0 +1,1 @@
+"""Plain values to bytes and back; knows no key."""
