@@ -1,0 +1,164 @@
+"""What a flow may ask of the world, and the typed helpers that ask it.
+
+A flow is a generator: it yields a step, the world carries the step out, and sends back what came of
+it. It never prompts, sleeps, prints, opens a file or a socket, reads the clock or draws random
+bytes, so the same flow serves a terminal, a page and a test.
+
+    answer = yield from call(device, InviteList())      # a reply, or a CallFailed is thrown in
+    label = yield from ask(DeviceLabelQuestion())        # what the person answered
+    yield from tell(Started("Recovering device"))        # the person is told
+    yield from keep(shares)                              # survives a restart
+    yield from wait(0.25)                                # seconds
+"""
+
+from collections.abc import Callable, Generator
+from dataclasses import dataclass
+from typing import Any, Generic, TypeAlias, TypeVar
+
+from parsec.crypto.entropy import Entropy
+from parsec.data.address import InvitationAddr, OrganizationBootstrapAddr, ServerAddr
+from parsec.data.instant import Instant
+from parsec.data.local_device import LocalDevice
+from parsec.protocol.command import Request, UnknownStatus
+
+R = TypeVar("R")
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Call:
+    """Send a request; the answer is its reply."""
+
+    caller: "Caller"
+    request: Request[Any]
+
+
+@dataclass(frozen=True)
+class Ask(Generic[T]):
+    """Ask the person; the answer is theirs."""
+
+    question: "Question[T]"
+
+
+@dataclass(frozen=True)
+class Tell:
+    """Tell the person; there is no answer."""
+
+    news: "News"
+
+
+@dataclass(frozen=True)
+class Keep:
+    """Write down what a later run could not get again; there is no answer."""
+
+    record: object
+
+
+@dataclass(frozen=True)
+class Wait:
+    """Let that many seconds pass; there is no answer."""
+
+    seconds: float
+
+
+Step: TypeAlias = Call | Ask[Any] | Tell | Keep | Wait
+Flow: TypeAlias = Generator[Step, Any, T]
+
+
+Caller: TypeAlias = LocalDevice | InvitationAddr | OrganizationBootstrapAddr | ServerAddr
+"""Who calls decides the route and the proof: a device, a claimer, or nobody in particular."""
+
+
+class Question(Generic[T]):
+    """Something that only the person knows; each kind says what an answer looks like."""
+
+
+class News:
+    """Something that the person should know; each kind holds the facts, not the wording."""
+
+
+@dataclass(frozen=True)
+class Means:
+    """What a flow needs from the world without asking each time: the clock and randomness."""
+
+    now: Callable[[], Instant]
+    entropy: Entropy
+
+
+class FlowError(Exception):
+    """A flow ended without reaching its goal; the text says why, `hint` what to do now."""
+
+    def __init__(self, message: str, *, hint: str | None = None) -> None:
+        super().__init__(message)
+        self.hint = hint
+
+
+class Offline(FlowError):
+    """No answer came from the server; the request may or may not have been carried out."""
+
+
+class Refused(FlowError):
+    """The server refused."""
+
+
+class NotFound(FlowError):
+    """What the person named does not exist."""
+
+
+class Conflict(FlowError):
+    """It exists already, or changed meanwhile."""
+
+
+class AuthenticationFailed(FlowError):
+    """A password, code or key was wrong."""
+
+
+class Cancelled(FlowError):
+    """Somebody cancelled: this person, or the peer."""
+
+
+class InvalidAnswer(FlowError):
+    """The server answered what it may not answer: it is broken, or lies."""
+
+
+class HttpRefusal(Refused):
+    """The server refused before looking at the command; `status` is the HTTP status."""
+
+    def __init__(self, status: int, message: str, *, hint: str | None = None) -> None:
+        super().__init__(message, hint=hint)
+        self.status = status
+
+
+def call(caller: Caller, request: Request[R]) -> Flow[R]:
+    """Send a request and receive its reply.
+
+    Raises Offline, HttpRefusal, or InvalidAnswer (an unreadable reply or an unknown status).
+    """
+    reply: R | UnknownStatus = yield Call(caller, request)
+    if isinstance(reply, UnknownStatus):
+        raise InvalidAnswer(
+            f"Unexpected answer from the server: {reply.status!r}",
+            hint="the server may be newer than this program",
+        )
+    return reply
+
+
+def ask(question: Question[T]) -> Flow[T]:
+    """Ask the person and receive the answer."""
+    answer: T = yield Ask(question)
+    return answer
+
+
+def tell(news: News) -> Flow[None]:
+    """Tell the person."""
+    yield Tell(news)
+
+
+def keep(record: object) -> Flow[None]:
+    """Write down what a later run could not get again."""
+    yield Keep(record)
+
+
+def wait(seconds: float) -> Flow[None]:
+    """Let time pass."""
+    yield Wait(seconds)

@@ -1,0 +1,56 @@
+"""What all framed data types share: one map that names its type, compressed behind a format byte.
+
+`data-types.md` 1.1 and 1.2. Readers keep the bytes that they were given: a second writing gives
+other bytes, and signatures cover the first ones.
+"""
+
+from typing import ClassVar, Self, TypeVar
+
+import msgspec
+
+from parsec.wire.frame import DEFAULT_LIMIT, dump_frame, load_frame
+from parsec.wire.msgpack import Reader, check_keys, dump, reader
+
+
+R = TypeVar("R", bound="Record")
+
+
+class Record(msgspec.Struct, frozen=True, kw_only=True, tag_field="type"):
+    """A framed data type; its tag is the value of the field `type`."""
+
+    FRAME_LIMIT: ClassVar[int] = DEFAULT_LIMIT
+
+    def dump(self) -> bytes:
+        """The frame that holds this record."""
+        return dump_frame(dump(self))
+
+    @classmethod
+    def load(cls, frame: bytes) -> Self:
+        """Read the record in a frame. Raises MalformedError."""
+        return load_content(reader(cls), load_frame(frame, limit=cls.FRAME_LIMIT))
+
+    def check(self) -> None:
+        """Check what the types of the fields do not say. Raises MalformedError."""
+
+
+def load_content(kinds: Reader[R], content: bytes) -> R:
+    """Read the map inside a frame. Raises MalformedError, also for a key given twice."""
+    record = kinds.load_first(content)
+    if dump(record) != content:
+        # Only what is written otherwise than we would can hold a key twice.
+        check_keys(content)
+    record.check()
+    return record
+
+
+class BareRecord(msgspec.Struct, frozen=True, kw_only=True, tag_field="type"):
+    """A map that names its type, with neither format byte nor compression (local files)."""
+
+    def dump(self) -> bytes:
+        """The bytes of the map."""
+        return dump(self)
+
+    @classmethod
+    def load(cls, content: bytes) -> Self:
+        """Read the map, ignoring bytes that follow it. Raises MalformedError."""
+        return reader(cls).load_first(content)
