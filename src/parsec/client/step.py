@@ -83,6 +83,10 @@ class Means:
 
     now: Callable[[], Instant]
     entropy: Entropy
+    polling_ms: float = 1000.0
+    """Base of the interval between two looks at what a peer did."""
+    timeout_seconds: float = 600.0
+    """How long a peer is waited for."""
 
 
 class FlowError(Exception):

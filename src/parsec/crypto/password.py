@@ -44,9 +44,7 @@ def argon2id(
 
 def account_salt(email: str) -> bytes:
     """The salt of an account's password; the e-mail address counts as typed, case included."""
-    return hashlib.blake2b(
-        _ACCOUNT_SALT_PREFIX + email.encode(), digest_size=SALT_SIZE
-    ).digest()
+    return hashlib.blake2b(_ACCOUNT_SALT_PREFIX + email.encode(), digest_size=SALT_SIZE).digest()
 
 
 def check_not_weak(*, opslimit: int, memlimit_kb: int, parallelism: int) -> None:

@@ -5,7 +5,7 @@ certificate holders (PKI, in smartcards or here in software) write bare RSA bloc
 travels beside them. Padding and masks use SHA-256 throughout (RFC 8017: RSAES-OAEP, RSASSA-PSS).
 """
 
-from typing import ClassVar, Self, TypeVar
+from typing import ClassVar, Self
 
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes, serialization
@@ -15,7 +15,6 @@ from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey, RSAPubl
 from parsec.crypto.entropy import Entropy
 from parsec.crypto.errors import (
     AlgorithmError,
-    CryptoError,
     DataSizeError,
     DecryptionError,
     KeyFormatError,
@@ -99,8 +98,7 @@ class _RSAPrivate:
 
         Raises KeyFormatError.
         """
-        self._rsa = _private_from_der(der)
-        _check_bits(self._rsa.key_size, self.MIN_BITS, self.MAX_BITS)
+        self._hold(_private_from_der(der))
 
     @classmethod
     def from_pem(cls, pem: str) -> Self:
@@ -108,7 +106,10 @@ class _RSAPrivate:
 
         Raises KeyFormatError.
         """
-        return cls(_private_der_from_pem(pem))
+        # Not by way of DER: reading a private key includes a costly check of its numbers.
+        key = cls.__new__(cls)
+        key._hold(_private_from_pem(pem))
+        return key
 
     @property
     def bits(self) -> int:
@@ -116,6 +117,10 @@ class _RSAPrivate:
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} of {self.bits} bits>"
+
+    def _hold(self, rsa: RSAPrivateKey) -> None:
+        _check_bits(rsa.key_size, self.MIN_BITS, self.MAX_BITS)
+        self._rsa = rsa
 
     def _public_der(self) -> bytes:
         return _spki(self._rsa.public_key())
@@ -254,9 +259,7 @@ def _oaep_decrypt(key: RSAPrivateKey, block: bytes) -> bytes:
         raise DecryptionError("the RSA block does not open with this key") from error
 
 
-def _pss_verify(
-    key: RSAPublicKey, signature: bytes, message: bytes, scheme: padding.PSS
-) -> None:
+def _pss_verify(key: RSAPublicKey, signature: bytes, message: bytes, scheme: padding.PSS) -> None:
     try:
         key.verify(signature, message, scheme, _SHA256)
     except InvalidSignature as error:
@@ -268,9 +271,61 @@ def _public_from_der(der: bytes) -> RSAPublicKey:
         key = serialization.load_der_public_key(der)
     except (ValueError, UnsupportedAlgorithm) as error:
         raise KeyFormatError("no public key in DER") from error
-    if not isinstance(key, RSAPublicKey):
-        raise KeyFormatError("not an RSA key")
+    rsa = _rsa_public(key)
     # The library also takes the bare PKCS#1 form, which the protocol refuses.
-    if der != _spki(key) and der == _pkcs1(key):
+    if der == _pkcs1(rsa):
         raise KeyFormatError("a PKCS#1 public key, expected SubjectPublicKeyInfo")
+    return rsa
+
+
+def _public_der_from_pem(pem: str) -> bytes:
+    if "-----BEGIN RSA PUBLIC KEY-----" in pem:
+        raise KeyFormatError("a PKCS#1 public key, expected SubjectPublicKeyInfo")
+    try:
+        key = serialization.load_pem_public_key(pem.encode())
+    except (ValueError, UnsupportedAlgorithm) as error:
+        raise KeyFormatError("no public key in PEM") from error
+    return _spki(_rsa_public(key))
+
+
+def _private_from_der(der: bytes) -> RSAPrivateKey:
+    try:
+        key = serialization.load_der_private_key(der, password=None)
+    except (ValueError, TypeError, UnsupportedAlgorithm) as error:
+        raise KeyFormatError("no private key in DER, or one with a password") from error
+    return _rsa_private(key)
+
+
+def _private_from_pem(pem: str) -> RSAPrivateKey:
+    try:
+        key = serialization.load_pem_private_key(pem.encode(), password=None)
+    except (ValueError, TypeError, UnsupportedAlgorithm) as error:
+        raise KeyFormatError("no private key in PEM, or one with a password") from error
+    return _rsa_private(key)
+
+
+def _rsa_public(key: object) -> RSAPublicKey:
+    if not isinstance(key, RSAPublicKey):
+        raise KeyFormatError("a public key that is not RSA")
     return key
+
+
+def _rsa_private(key: object) -> RSAPrivateKey:
+    if not isinstance(key, RSAPrivateKey):
+        raise KeyFormatError("a private key that is not RSA")
+    return key
+
+
+def _check_bits(bits: int, least: int, most: int) -> None:
+    if not least <= bits <= most:
+        raise KeyFormatError(f"an RSA key of {bits} bits, expected {least} to {most}")
+
+
+def _spki(key: RSAPublicKey) -> bytes:
+    return key.public_bytes(
+        serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo
+    )
+
+
+def _pkcs1(key: RSAPublicKey) -> bytes:
+    return key.public_bytes(serialization.Encoding.DER, serialization.PublicFormat.PKCS1)

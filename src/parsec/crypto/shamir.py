@@ -18,7 +18,26 @@ from operator import xor
 from typing import Self
 
 from parsec.crypto.entropy import Entropy
-from parsec.crypto.errors import InconsistentShares, NotEnoughShares, ShareCountError
+from parsec.crypto.errors import (
+    InconsistentShares,
+    NotEnoughShares,
+    ShamirError,
+    ShareCountError,
+)
+
+__all__ = [
+    "MAX_SHARES",
+    "InconsistentShares",
+    "NotEnoughShares",
+    "ShamirError",
+    "ShamirShare",
+    "ShareCountError",
+    "evaluate",
+    "gf_divide",
+    "gf_multiply",
+    "join",
+    "split",
+]
 
 MAX_SHARES = 255
 """The x coordinates of shares: all elements of the field but 0, where the secret is."""
@@ -66,8 +85,10 @@ def split(secret: bytes, *, threshold: int, shares: int, entropy: Entropy) -> li
 
 
 def evaluate(secret: bytes, coefficients: Sequence[bytes], *, shares: int) -> list[bytes]:
-    """The bytes of the shares for given coefficients, that of x first, each as long as the secret."""
+    """The shares' bytes for given coefficients, that of x first, each as long as the secret."""
     rows = [secret, *coefficients]
+    if any(len(row) != len(secret) for row in rows):
+        raise ValueError("each row of coefficients is as long as the secret")
     doubled = _doubled_rows(rows)
     return [
         bytes([x]) + _combination(doubled, _powers(x, len(rows)), len(secret))
@@ -114,7 +135,6 @@ def gf_divide(a: int, b: int) -> int:
 def _doubled_rows(rows: Sequence[bytes]) -> list[list[int]]:
     """For each row its products with 1, 2, 4, … 128, lane by lane."""
     size = len(rows[0])
-    assert all(len(row) == size for row in rows)
     packed = b"".join([b"\x01", *rows])
     doublings = [lanes[1:] for lanes in _doublings(packed)]
     starts = range(0, size * len(rows), size) if size else [0] * len(rows)

@@ -9,7 +9,7 @@ from parsec.wire.msgpack import RawUuid
 
 _SIZE = 16
 _HEX = re.compile(r"[0-9a-fA-F]{32}")
-# Braces and URN prefix only around the hyphenated form (RFC 9562, appendix of readers: wire.md 4.1).
+# Braces and the URN prefix stand only around the hyphenated form (wire.md 4.1).
 _HYPHENATED = re.compile(
     r"(?:(?P<brace>\{)|urn:uuid:)?"
     r"(?P<digits>[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12})"
@@ -33,7 +33,7 @@ class Id(bytes):
         raw = bytearray(entropy(_SIZE))
         raw[6] = raw[6] & 0x0F | 0x40
         raw[8] = raw[8] & 0x3F | 0x80
-        return cls(raw)
+        return cls(bytes(raw))
 
     @classmethod
     def parse(cls, text: str) -> Self:

@@ -1,4 +1,4 @@
-"""UTC timestamps as the wire has them: microseconds since 1970, in a range wider than datetime's."""
+"""UTC timestamps as the wire has them: microseconds since 1970, over more years than datetime."""
 
 import re
 from typing import Self
@@ -86,7 +86,7 @@ class Instant(int):
     def plus(
         self, *, seconds: float = 0, milliseconds: float = 0, microseconds: int = 0
     ) -> "Instant":
-        """The instant so much later, or earlier if negative; raises ValueError outside the range."""
+        """The instant so much later (earlier if negative); raises ValueError outside the range."""
         # Whole numbers stay whole: a float holds no microsecond of a far date exactly.
         added = int(seconds * _SECOND) + int(milliseconds * 1_000) + microseconds
         return Instant(int(self) + added)

@@ -179,10 +179,12 @@ class _HumanLabel(_BoundedText):
     def _check(cls, text: str) -> None:
         super()._check(text)
         if any(character in '<>@,:;\\"[]' for character in text):
-            raise ValueError('a person\'s name takes none of < > @ , : ; \\ " [ ]')
+            raise ValueError("a person's name takes none of < > @ , : ; \\ \" [ ]")
 
 
-class HumanHandle(msgspec.Struct, frozen=True, eq=False):
+class HumanHandle(
+    msgspec.Struct, frozen=True, eq=False, array_like=True, forbid_unknown_fields=True
+):
     """A person: the address identifies, the label informs; raises ValueError for a bad label."""
 
     email: EmailAddress
@@ -276,9 +278,7 @@ _OTHER_WORD_CHARACTERS = frozenset(
 def _is_word_character(character: str) -> bool:
     category = unicodedata.category(character)
     return (
-        category[0] in "LM"
-        or category in _WORD_CATEGORIES
-        or character in _OTHER_WORD_CHARACTERS
+        category[0] in "LM" or category in _WORD_CATEGORIES or character in _OTHER_WORD_CHARACTERS
     )
 
 

@@ -9,8 +9,9 @@ from typing import Annotated, Self
 import msgspec
 
 from parsec.crypto.entropy import Entropy
+from parsec.crypto.errors import ShamirError
 from parsec.crypto.keys import PrivateKey, PublicKey, SecretKey, SigningKey, VerifyKey
-from parsec.crypto.shamir import ShamirError, ShamirShare, join, split
+from parsec.crypto.shamir import ShamirShare, join, split
 from parsec.data.ids import AccessToken, DeviceID, UserID
 from parsec.data.instant import Instant
 from parsec.data.record import Record
@@ -28,9 +29,7 @@ class ShamirRecoverySecret(Record, frozen=True, kw_only=True, tag="shamir_recove
     reveal_token: AccessToken
 
 
-class ShamirRecoveryShareData(
-    Record, frozen=True, kw_only=True, tag="shamir_recovery_share_data"
-):
+class ShamirRecoveryShareData(Record, frozen=True, kw_only=True, tag="shamir_recovery_share_data"):
     """The shares of one recipient, as signed by the author and sealed for the recipient."""
 
     author: DeviceID
@@ -98,11 +97,7 @@ def wrong_recipients(
     shares: Mapping[UserID, Iterable[ShamirShare]], *, threshold: int
 ) -> list[UserID]:
     """Recipients without whose shares the secret can be joined, when there are spare shares."""
-    return [
-        suspect
-        for suspect in shares
-        if _joins_without(suspect, shares, threshold)
-    ]
+    return [suspect for suspect in shares if _joins_without(suspect, shares, threshold)]
 
 
 def _joins_without(

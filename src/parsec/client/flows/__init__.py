@@ -1,0 +1,1 @@
+"""Conversations as generators of steps; `parsec.client.drive` runs them."""

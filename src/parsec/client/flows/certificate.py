@@ -1,0 +1,104 @@
+"""A device at work, and the polling of certificates that everything else stands on.
+
+`client.md` 15 and 16. What a device uploaded itself is not taken into its ledger at once: it is
+polled like everything else, or certificates of others that came in between would be missed.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TypeVar
+
+from parsec.client.dialogue import Activity, Began, Ended, Notice
+from parsec.client.records import ForgottenCertificates, VerifiedCertificates
+from parsec.client.rules.certificates import Ledger, integrate
+from parsec.client.rules.timing import GreaterTimestampOffset, greater_timestamp
+from parsec.client.step import Flow, InvalidAnswer, Means, Refused, call, keep, tell
+from parsec.data.instant import Instant
+from parsec.data.local_device import LocalDevice
+from parsec.protocol.command import Request
+from parsec.protocol.statuses import RequireGreaterTimestamp, TimestampOutOfBallpark
+
+R = TypeVar("R")
+
+
+_UPLOAD_LIMIT = 100
+
+
+@dataclass
+class Session:
+    """A device at work: its keys, and what it has verified so far."""
+
+    device: LocalDevice
+    ledger: Ledger
+    means: Means
+
+
+def poll_certificates(session: Session) -> Flow[int]:
+    """Fetch and verify what is new; the answer is how many certificates there were.
+
+    Raises InvalidCertificate (a FlowError) when the server sent one that may not be believed;
+    then nothing of its answer is kept.
+    """
+    yield from tell(Began(Activity.POLL_CERTIFICATES))
+    added = yield from _poll(session)
+    yield from tell(Ended(Activity.POLL_CERTIFICATES))
+    return added
+
+
+def poll_quietly(session: Session) -> Flow[int]:
+    """The same without a word, after an upload of one's own."""
+    return (yield from _poll(session))
+
+
+def _poll(session: Session) -> Flow[int]:
+    device = session.device
+    answer = yield from call(device, session.ledger.request())
+    integration = integrate(session.ledger, answer)
+    if integration.must_refetch:
+        # The profile changed from or to OUTSIDER: the other version of everything is needed.
+        yield from keep(ForgottenCertificates(device))
+        session.ledger = empty_ledger(device)
+        answer = yield from call(device, session.ledger.request())
+        integration = integrate(session.ledger, answer)
+    for warning in integration.warnings:
+        yield from tell(Notice(warning))
+    if integration.accepted:
+        yield from keep(VerifiedCertificates(device, integration.accepted))
+    session.ledger = integration.ledger
+    return len(integration.accepted)
+
+
+def empty_ledger(device: LocalDevice) -> Ledger:
+    """The ledger of a device that has seen no certificate yet."""
+    return Ledger.empty(device.user_id, device.root_verify_key, device.initial_profile)
+
+
+def upload(
+    device: LocalDevice,
+    means: Means,
+    make: Callable[[Instant], Request[R]],
+) -> Flow[R]:
+    """Send a request with certificates, made again with a later date as often as asked.
+
+    `make` is given the date to sign. Raises Refused when the clocks differ too much.
+    """
+    timestamp = means.now()
+    for _ in range(_UPLOAD_LIMIT):
+        reply = yield from call(device, make(timestamp))
+        if isinstance(reply, TimestampOutOfBallpark):
+            raise clock_differs(reply)
+        if not isinstance(reply, RequireGreaterTimestamp):
+            return reply
+        timestamp = greater_timestamp(
+            means.now(), reply.strictly_greater_than, GreaterTimestampOffset.COMMON_CERTIFICATE
+        )
+    raise InvalidAnswer("The server never accepts the date of what it is sent")
+
+
+def clock_differs(reply: TimestampOutOfBallpark) -> Refused:
+    """The refusal of a server whose clock is elsewhere."""
+    seconds = abs(reply.server_timestamp.seconds_since(reply.client_timestamp))
+    return Refused(
+        f"The clock of this machine and the server's differ by {seconds:.0f} seconds",
+        hint="set the clock, then try again",
+    )

@@ -1,0 +1,108 @@
+"""The birth of an organization.
+
+`client.md` 9. The root key signs the first user and device, then it is forgotten: nobody can ever
+sign with it again, and every member checks everything else against it.
+"""
+
+from parsec.client.dialogue import Activity, Began, ChooseProtection, Ended
+from parsec.client.flows.certificate import clock_differs
+from parsec.client.flows.device import device_certificates
+from parsec.client.flows.user import user_certificates
+from parsec.client.records import NewDevice
+from parsec.client.step import Conflict, Flow, Means, Refused, ask, call, keep, tell
+from parsec.crypto.keys import PrivateKey, SigningKey
+from parsec.data.address import OrganizationBootstrapAddr
+from parsec.data.certificates import DevicePurpose, SequesterAuthorityCertificate
+from parsec.data.ids import DeviceID, UserID
+from parsec.data.instant import Instant
+from parsec.data.local_device import LocalDevice, first_device
+from parsec.data.people import DeviceLabel, HumanHandle, UserProfile
+from parsec.protocol import statuses
+from parsec.protocol.organization import OrganizationBootstrap
+
+
+def bootstrap_organization(
+    addr: OrganizationBootstrapAddr,
+    means: Means,
+    *,
+    human_handle: HumanHandle,
+    device_label: DeviceLabel,
+    sequester_verify_key_der: bytes | None = None,
+) -> Flow[LocalDevice]:
+    """Make the first administrator and device, and keep the device."""
+    # Asked first: the organization would be lost if its only device could not be saved.
+    guard = yield from ask(ChooseProtection())
+    root_key = SigningKey.generate(means.entropy)
+    device = first_device(
+        server_url=addr.server,
+        organization_id=addr.organization_id,
+        root_verify_key=root_key.verify_key,
+        user_id=UserID.generate(means.entropy),
+        device_id=DeviceID.generate(means.entropy),
+        human_handle=human_handle,
+        device_label=device_label,
+        profile=UserProfile.ADMIN,
+        signing_key=SigningKey.generate(means.entropy),
+        private_key=PrivateKey.generate(means.entropy),
+        entropy=means.entropy,
+    )
+    yield from tell(Began(Activity.BOOTSTRAP))
+    reply = yield from call(
+        addr, _request(addr, device, root_key, means.now(), sequester_verify_key_der)
+    )
+    match reply:
+        case statuses.Ok():
+            pass
+        case statuses.OrganizationAlreadyBootstrapped():
+            raise Conflict("The organization is bootstrapped already: this link was used")
+        case statuses.InvalidBootstrapToken():
+            raise Refused("The token of the bootstrap link is not the organization's")
+        case statuses.TimestampOutOfBallpark():
+            raise clock_differs(reply)
+        case _:
+            raise Refused("Server refused to bootstrap the organization")
+    yield from keep(NewDevice(device, guard))
+    yield from tell(Ended(Activity.BOOTSTRAP))
+    return device
+
+
+def _request(
+    addr: OrganizationBootstrapAddr,
+    device: LocalDevice,
+    root_key: SigningKey,
+    timestamp: Instant,
+    sequester_verify_key_der: bytes | None,
+) -> OrganizationBootstrap:
+    user_pair = user_certificates(
+        author=None,
+        key=root_key,
+        timestamp=timestamp,
+        user_id=device.user_id,
+        human_handle=device.human_handle,
+        public_key=device.private_key.public_key,
+        profile=UserProfile.ADMIN,
+    )
+    device_pair = device_certificates(
+        author=None,
+        key=root_key,
+        timestamp=timestamp,
+        user_id=device.user_id,
+        device_id=device.device_id,
+        label=device.device_label,
+        verify_key=device.signing_key.verify_key,
+        purpose=DevicePurpose.STANDARD,
+    )
+    authority = None
+    if sequester_verify_key_der is not None:
+        authority = SequesterAuthorityCertificate(
+            timestamp=timestamp, verify_key_der=sequester_verify_key_der
+        ).sign(root_key)
+    return OrganizationBootstrap(
+        bootstrap_token=addr.token,
+        root_verify_key=root_key.verify_key,
+        user_certificate=user_pair.full,
+        device_certificate=device_pair.full,
+        redacted_user_certificate=user_pair.redacted,
+        redacted_device_certificate=device_pair.redacted,
+        sequester_authority_certificate=authority,
+    )

@@ -1,0 +1,98 @@
+"""Several conversations at once, of which the first to end wins.
+
+Each is advanced until it waits; then the one that has waited long enough is next. The losers are
+closed with a KeyboardInterrupt, which makes them cancel what they began.
+"""
+
+from collections.abc import Generator, Sequence
+from dataclasses import dataclass
+from typing import Any, Generic, TypeVar
+
+from parsec.client.step import Flow, FlowError, Means, Step, Wait, wait
+from parsec.data.instant import Instant
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Won(Generic[T]):
+    """The result of the conversation that ended first, and its place among all."""
+
+    place: int
+    result: T
+
+
+@dataclass
+class _Runner(Generic[T]):
+    place: int
+    flow: Flow[T]
+    wakes_at: Instant
+
+
+def race(flows: Sequence[Flow[T]], means: Means) -> Flow[Won[T]]:
+    """Carry on all conversations; the answer is the first result.
+
+    One that fails is left behind. When the last one fails, its error is raised.
+    """
+    runners = [_Runner(place, flow, means.now()) for place, flow in enumerate(flows)]
+    try:
+        while True:
+            runner = min(runners, key=lambda runner: runner.wakes_at)
+            pause = runner.wakes_at.seconds_since(means.now())
+            if pause > 0:
+                yield from wait(pause)
+            try:
+                seconds = yield from _advance(runner.flow)
+            except _Ended as ended:
+                runners.remove(runner)
+                return Won(runner.place, ended.result)
+            except FlowError:
+                runners.remove(runner)
+                if not runners:
+                    raise
+                continue
+            runner.wakes_at = means.now().plus(seconds=seconds)
+    except GeneratorExit:
+        runners.clear()  # nothing may be asked of the world any more
+        raise
+    finally:
+        for runner in runners:
+            yield from _abandon(runner.flow)
+
+
+class _Ended(Exception):
+    def __init__(self, result: Any) -> None:
+        super().__init__()
+        self.result = result
+
+
+def _advance(flow: Generator[Step, Any, Any]) -> Flow[float]:
+    """Carry a conversation on until it waits; the answer is for how many seconds."""
+    answer: Any = None
+    try:
+        while True:
+            step = flow.send(answer)
+            while not isinstance(step, Wait):
+                try:
+                    answer = yield step
+                except (FlowError, KeyboardInterrupt) as error:
+                    step = flow.throw(error)
+                    continue
+                step = flow.send(answer)
+            return step.seconds
+    except StopIteration as end:
+        raise _Ended(end.value) from None
+
+
+def _abandon(flow: Generator[Step, Any, Any]) -> Flow[None]:
+    try:
+        step = flow.throw(KeyboardInterrupt())
+        while True:
+            try:
+                answer = yield step
+            except FlowError as error:
+                step = flow.throw(error)
+                continue
+            step = flow.send(answer)
+    except (StopIteration, KeyboardInterrupt, FlowError):
+        return

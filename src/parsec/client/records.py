@@ -1,0 +1,82 @@
+"""What flows keep: the records that a `Keep` step holds, which a later run could not get again."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Annotated
+
+import msgspec
+
+from parsec.client.protection import Guard
+from parsec.crypto.keys import SecretKey
+from parsec.crypto.shamir import MAX_SHARES, ShamirShare
+from parsec.data.address import ServerAddr
+from parsec.data.ids import TOTPOpaqueKeyID, UserID
+from parsec.data.instant import Instant
+from parsec.data.local_device import LocalDevice
+from parsec.data.people import OrganizationID
+from parsec.data.record import Record
+
+
+@dataclass(frozen=True)
+class NewDevice:
+    """A device that was just made; its file is written with the guard's protection."""
+
+    device: LocalDevice
+    guard: Guard
+    totp: tuple[TOTPOpaqueKeyID, SecretKey] | None = field(default=None, repr=False)
+
+
+@dataclass(frozen=True)
+class VerifiedCertificates:
+    """Certificates that passed every rule, to be appended to those of the device."""
+
+    device: LocalDevice
+    batch: object
+
+
+@dataclass(frozen=True)
+class ForgottenCertificates:
+    """All certificates of the device are to be dropped; the next poll begins at nothing."""
+
+    device: LocalDevice
+
+
+class GatheredShares(Record, frozen=True, kw_only=True, tag="parsec_py_gathered_shares"):
+    """The shares that recipients gave so far for a shared recovery, by recipient.
+
+    They belong to one set-up: that of this user, in this organization, on this server, of this
+    date. As sensitive as the account once the threshold is reached.
+    """
+
+    server: ServerAddr
+    organization_id: OrganizationID
+    user_id: UserID
+    setup_created_on: Instant
+    shares: dict[UserID, Annotated[list[ShamirShare], msgspec.Meta(max_length=MAX_SHARES)]]
+
+    def belongs_to(
+        self,
+        *,
+        server: ServerAddr,
+        organization_id: OrganizationID,
+        user_id: UserID,
+        setup_created_on: Instant,
+    ) -> bool:
+        """Whether the shares are of that set-up; those of another one are of no use for it."""
+        return (self.server, self.organization_id, self.user_id, self.setup_created_on) == (
+            server,
+            organization_id,
+            user_id,
+            setup_created_on,
+        )
+
+    def with_shares(self, shares: Mapping[UserID, list[ShamirShare]]) -> "GatheredShares":
+        """The same with further shares, which replace those of a recipient who gave before."""
+        return msgspec.structs.replace(self, shares={**self.shares, **shares})
+
+
+@dataclass(frozen=True)
+class RecoveryDone:
+    """The account is recovered and its new device saved: the shares are of no more use."""
+
+    user_id: UserID

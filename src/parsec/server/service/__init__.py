@@ -1,0 +1,1 @@
+"""One function per command: load facts, ask the rule, write, publish, reply."""

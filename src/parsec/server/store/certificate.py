@@ -1,0 +1,153 @@
+"""Certificates as clients fetch them, and the last timestamp of each topic."""
+
+from parsec.data.ids import UserID
+from parsec.data.instant import Instant
+from parsec.data.people import OrganizationID
+from parsec.data.topics import Topic
+from parsec.server.store.engine import Transaction
+
+LAST_TIMESTAMP = """
+SELECT last_timestamp FROM topic
+WHERE organization_id = :organization_id AND topic = :topic"""
+
+SET_LAST_TIMESTAMP = """
+INSERT INTO topic (organization_id, topic, last_timestamp)
+VALUES (:organization_id, :topic, :last_timestamp)
+ON CONFLICT (organization_id, topic) DO UPDATE SET last_timestamp = excluded.last_timestamp"""
+
+ADD_COMMON = """
+INSERT INTO common_certificate (
+    organization_id, timestamp, position, certificate, redacted_certificate
+) VALUES (:organization_id, :timestamp, :position, :certificate, :redacted_certificate)"""
+
+COMMON_AFTER = """
+SELECT certificate FROM common_certificate
+WHERE organization_id = :organization_id AND timestamp > :after
+ORDER BY timestamp, position"""
+
+REDACTED_COMMON_AFTER = """
+SELECT COALESCE(redacted_certificate, certificate) FROM common_certificate
+WHERE organization_id = :organization_id AND timestamp > :after
+ORDER BY timestamp, position"""
+
+# Owners get the brief and the deletion, recipients their share in between.
+SHAMIR_AFTER = """
+SELECT timestamp, position, certificate FROM (
+    SELECT created_on AS timestamp, 0 AS position, brief_certificate AS certificate
+    FROM shamir_setup
+    WHERE organization_id = :organization_id AND user_id = :user_id
+    UNION ALL
+    SELECT deleted_on, 2, deletion_certificate
+    FROM shamir_setup
+    WHERE organization_id = :organization_id AND user_id = :user_id AND deleted_on IS NOT NULL
+    UNION ALL
+    SELECT shamir_setup.created_on, 0, shamir_setup.brief_certificate
+    FROM shamir_share
+    JOIN shamir_setup
+        ON shamir_setup.organization_id = shamir_share.organization_id
+        AND shamir_setup.user_id = shamir_share.user_id
+        AND shamir_setup.created_on = shamir_share.created_on
+    WHERE shamir_share.organization_id = :organization_id
+        AND shamir_share.recipient_id = :user_id
+    UNION ALL
+    SELECT created_on, 1, share_certificate
+    FROM shamir_share
+    WHERE organization_id = :organization_id AND recipient_id = :user_id
+    UNION ALL
+    SELECT shamir_setup.deleted_on, 2, shamir_setup.deletion_certificate
+    FROM shamir_share
+    JOIN shamir_setup
+        ON shamir_setup.organization_id = shamir_share.organization_id
+        AND shamir_setup.user_id = shamir_share.user_id
+        AND shamir_setup.created_on = shamir_share.created_on
+    WHERE shamir_share.organization_id = :organization_id
+        AND shamir_share.recipient_id = :user_id
+        AND shamir_setup.deleted_on IS NOT NULL
+) AS concerned
+WHERE timestamp > :after
+ORDER BY timestamp, position"""
+
+_BEFORE_ALL = -(1 << 63)
+
+
+def topic_lock(organization_id: OrganizationID, topic: Topic) -> str:
+    """What `Transaction.lock` is given for a topic of an organization."""
+    return f"{organization_id}/{topic}"
+
+
+async def last_timestamp(
+    transaction: Transaction, organization_id: OrganizationID, topic: str
+) -> Instant | None:
+    """The date of the last certificate of a topic."""
+    rows = await transaction.rows(LAST_TIMESTAMP, organization_id=organization_id, topic=topic)
+    return Instant(rows[0][0]) if rows else None
+
+
+async def set_last_timestamp(
+    transaction: Transaction, organization_id: OrganizationID, topic: Topic, timestamp: Instant
+) -> None:
+    """Write that a topic has a newer certificate."""
+    await transaction.rows(
+        SET_LAST_TIMESTAMP,
+        organization_id=organization_id,
+        topic=topic,
+        last_timestamp=timestamp,
+    )
+
+
+async def add_common_certificate(
+    transaction: Transaction,
+    organization_id: OrganizationID,
+    *,
+    timestamp: Instant,
+    certificate: bytes,
+    redacted_certificate: bytes | None = None,
+    position: int = 0,
+) -> None:
+    """Write a certificate of the common topic; `position` tells it from others of that date."""
+    await transaction.rows(
+        ADD_COMMON,
+        organization_id=organization_id,
+        timestamp=timestamp,
+        position=position,
+        certificate=certificate,
+        redacted_certificate=redacted_certificate,
+    )
+
+
+async def common_certificates(
+    transaction: Transaction, organization_id: OrganizationID, *, after: Instant | None
+) -> list[bytes]:
+    """The certificates of the common topic that are newer, in their order."""
+    rows = await transaction.rows(
+        COMMON_AFTER, organization_id=organization_id, after=_since(after)
+    )
+    return [certificate for (certificate,) in rows]
+
+
+async def redacted_common_certificates(
+    transaction: Transaction, organization_id: OrganizationID, *, after: Instant | None
+) -> list[bytes]:
+    """The same without the names of people and devices."""
+    rows = await transaction.rows(
+        REDACTED_COMMON_AFTER, organization_id=organization_id, after=_since(after)
+    )
+    return [certificate for (certificate,) in rows]
+
+
+async def shamir_certificates(
+    transaction: Transaction,
+    organization_id: OrganizationID,
+    user_id: UserID,
+    *,
+    after: Instant | None,
+) -> list[bytes]:
+    """The newer certificates of the shared recoveries in which a user has a part."""
+    rows = await transaction.rows(
+        SHAMIR_AFTER, organization_id=organization_id, user_id=user_id, after=_since(after)
+    )
+    return [certificate for _, _, certificate in rows]
+
+
+def _since(after: Instant | None) -> int:
+    return _BEFORE_ALL if after is None else after

@@ -1,0 +1,67 @@
+"""The small interface behind which a database stands."""
+
+from collections.abc import Callable, Sequence
+from contextlib import AbstractAsyncContextManager
+from typing import Any, Protocol, TypeAlias
+
+import msgspec
+
+from parsec.server.records import Event
+
+Value: TypeAlias = int | str | bytes | None
+"""What a statement is given; a truth is 0 or 1, an instant its microseconds."""
+
+Row: TypeAlias = Sequence[Any]
+"""What a statement yields, in the order of its columns."""
+
+Listener: TypeAlias = Callable[[Event], None]
+
+
+class StorageError(Exception):
+    """The database cannot be opened, read or written."""
+
+
+class SchemaError(StorageError):
+    """The database has not the schema of this version."""
+
+
+class MigrationState(msgspec.Struct, frozen=True, kw_only=True):
+    """A step towards the schema of this version, and whether the database has taken it."""
+
+    name: str
+    applied: bool
+
+
+class Transaction(Protocol):
+    """Statements that see one state of the database and take effect together."""
+
+    async def rows(self, sql: str, /, **values: Value) -> Sequence[Row]:
+        """Run one statement, with values for its `:name` parameters."""
+
+    async def lock(self, topic: str, /, *, share: bool = False) -> None:
+        """Keep other writers away from a topic until the end; lock first, then read.
+
+        Those who `share` a topic only keep away who does not.
+        """
+
+    def publish(self, event: Event, /) -> None:
+        """Tell the listeners, once and only if the transaction commits."""
+
+
+class Engine(Protocol):
+    """A database."""
+
+    async def migrations(self) -> Sequence[MigrationState]:
+        """The migrations of this version, oldest first. Raises SchemaError."""
+
+    async def migrate(self) -> None:
+        """Bring the schema to this version. Raises SchemaError; earlier steps then stay."""
+
+    def transaction(self, *, write: bool) -> AbstractAsyncContextManager[Transaction]:
+        """Commits at the end, unless an exception passes: then nothing happened."""
+
+    def subscribe(self, listener: Listener, /) -> Callable[[], None]:
+        """Have a function called for each event; returns what ends it."""
+
+    async def close(self) -> None:
+        """Finish what was begun, and let the database go."""

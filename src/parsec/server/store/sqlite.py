@@ -1,0 +1,312 @@
+"""The engine on SQLite: one file, one process.
+
+Readers run where they stand, on the event loop, because a read takes microseconds. Writers take
+turns on one connection, each inside a savepoint of its own. The first of them opens a batch and
+asks for its commit; those that wait for their turn before that commit join the batch. The commit,
+which waits for the disk, runs in a worker thread and answers for the whole batch: nobody is told
+anything, neither caller nor listener, before what it rests on is on the disk.
+"""
+
+import asyncio
+import contextlib
+import os
+import shutil
+import sqlite3
+import tempfile
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import IO, Any
+
+from parsec.server.records import Event
+from parsec.server.store import migrations
+from parsec.server.store.engine import (
+    Listener,
+    MigrationState,
+    Row,
+    SchemaError,
+    StorageError,
+    Transaction,
+    Value,
+)
+from parsec.server.store.migrations import Migration
+
+try:
+    import fcntl
+except ImportError:  # Windows, where an open database cannot be moved away, but can be shared.
+    fcntl = None  # type: ignore[assignment]
+
+_PRAGMAS = (
+    "PRAGMA journal_mode = WAL",
+    "PRAGMA foreign_keys = ON",
+    "PRAGMA busy_timeout = 5000",
+    "PRAGMA trusted_schema = OFF",
+)
+
+
+class SqliteEngine:
+    """A database in a file of this process alone."""
+
+    def __init__(self, path: Path, *, durable: bool = True) -> None:
+        """Open or create. Raises StorageError.
+
+        Without `durable` a crash of the machine may lose everything: for throw-away databases.
+        """
+        self._path = path
+        self._durable = durable
+        self._lock_file = _lock(path)
+        try:
+            self._writer = self._connect()
+            _check_integrity(self._writer, path)
+        except BaseException:
+            self._lock_file.close()
+            raise
+        self._readers: list[sqlite3.Connection] = []
+        self._turn = asyncio.Lock()
+        self._batch: _Batch | None = None
+        self._commits: set[asyncio.Task[None]] = set()
+        self._worker = ThreadPoolExecutor(1, thread_name_prefix="sqlite-commit")
+        self._listeners: list[Listener] = []
+
+    async def migrations(self) -> Sequence[MigrationState]:
+        """The migrations of this version, and which of them were applied. Raises SchemaError."""
+        known = migrations.known_migrations()
+        pending = migrations.pending_migrations(self._applied(), known)
+        return [MigrationState(name=one.name, applied=one not in pending) for one in known]
+
+    async def migrate(self) -> None:
+        """Bring the schema to this version. Raises SchemaError; earlier steps then stay."""
+        self._writer.execute(migrations.CREATE_TABLE)
+        known = migrations.known_migrations()
+        for migration in migrations.pending_migrations(self._applied(), known):
+            self._apply(migration)
+
+    @contextlib.asynccontextmanager
+    async def transaction(self, *, write: bool) -> AsyncIterator[Transaction]:
+        """Commits at the end, unless an exception passes: then nothing happened."""
+        async with self._write() if write else self._read() as transaction:
+            yield transaction
+
+    def subscribe(self, listener: Listener, /) -> Callable[[], None]:
+        """Have a function called for each event; returns what ends it."""
+        self._listeners.append(listener)
+        return lambda: self._listeners.remove(listener)
+
+    async def close(self) -> None:
+        """Finish the batch that is open, and let the file go."""
+        while self._commits:
+            await asyncio.wait(self._commits)
+        self._worker.shutdown()
+        for connection in (*self._readers, self._writer):
+            connection.close()
+        self._lock_file.close()
+
+    # --- Reading ---
+
+    @contextlib.asynccontextmanager
+    async def _read(self) -> AsyncIterator[Transaction]:
+        connection = self._readers.pop() if self._readers else self._connect(query_only=True)
+        connection.execute("BEGIN")
+        try:
+            yield _SqliteTransaction(connection, write=False)
+        finally:
+            connection.execute("ROLLBACK")
+            self._readers.append(connection)
+
+    # --- Writing ---
+
+    @contextlib.asynccontextmanager
+    async def _write(self) -> AsyncIterator[Transaction]:
+        batch: _Batch | None = None
+        try:
+            async with self._turn:
+                batch = self._open_batch()
+                transaction = _SqliteTransaction(self._writer, write=True)
+                with _savepoint(self._writer):
+                    yield transaction
+                batch.is_dirty = True
+                batch.events += transaction.events
+        finally:
+            # A refusal waits too: it may rest on what another one of the batch wrote.
+            if batch is not None:
+                await asyncio.shield(batch.done)
+
+    def _open_batch(self) -> "_Batch":
+        if self._batch is None:
+            _run(self._writer, "BEGIN IMMEDIATE")
+            self._batch = _Batch()
+            commit = asyncio.create_task(self._commit(self._batch))
+            self._commits.add(commit)
+            commit.add_done_callback(self._commits.discard)
+        return self._batch
+
+    async def _commit(self, batch: "_Batch") -> None:
+        # Turns are given in the order of demand: who already waits for one joins the batch.
+        async with self._turn:
+            self._batch = None
+            try:
+                await self._end(batch)
+            except StorageError as error:
+                _abandon(self._writer)
+                batch.done.set_exception(error)
+                return
+        try:
+            for event in batch.events:
+                self._deliver(event)
+        finally:
+            batch.done.set_result(None)
+
+    async def _end(self, batch: "_Batch") -> None:
+        if batch.is_dirty:
+            loop = asyncio.get_running_loop()
+            await loop.run_in_executor(self._worker, _run, self._writer, "COMMIT")
+        else:
+            _run(self._writer, "ROLLBACK")
+
+    def _deliver(self, event: Event) -> None:
+        for listener in tuple(self._listeners):
+            listener(event)
+
+    # --- The file ---
+
+    def _connect(self, *, query_only: bool = False) -> sqlite3.Connection:
+        try:
+            connection = sqlite3.connect(
+                self._path, isolation_level=None, check_same_thread=False, cached_statements=512
+            )
+            for pragma in _PRAGMAS:
+                connection.execute(pragma)
+            connection.execute(f"PRAGMA synchronous = {'FULL' if self._durable else 'OFF'}")
+            connection.execute(f"PRAGMA query_only = {int(query_only)}")
+        except sqlite3.Error as error:
+            raise StorageError(f"cannot open the database {self._path}: {error}") from error
+        return connection
+
+    def _applied(self) -> dict[str, str]:
+        tables = "SELECT name FROM sqlite_schema WHERE type = 'table'"
+        names = [name for (name,) in self._writer.execute(tables)]
+        if not names:
+            return {}
+        if "migration" not in names:
+            raise SchemaError(f"{self._path} is the database of another program")
+        return dict(self._writer.execute(migrations.APPLIED).fetchall())
+
+    def _apply(self, migration: Migration) -> None:
+        values = {
+            "number": migration.number,
+            "name": migration.name,
+            "checksum": migration.checksum,
+        }
+        self._writer.execute("BEGIN IMMEDIATE")
+        try:
+            for statement in _statements(migration.sql):
+                self._writer.execute(statement)
+            self._writer.execute(migrations.RECORD, values)
+            self._writer.execute("COMMIT")
+        except sqlite3.Error as error:
+            _abandon(self._writer)
+            raise SchemaError(f"{migration.name} failed: {error}") from error
+
+
+class TemporarySqliteEngine(SqliteEngine):
+    """A database that nobody sees and that ends with the process."""
+
+    def __init__(self) -> None:
+        # On disk and not in memory, where readers would have to wait for writers.
+        self._folder = tempfile.mkdtemp(prefix="parsec-")
+        super().__init__(Path(self._folder, "parsec.sqlite"), durable=False)
+
+    async def close(self) -> None:
+        """Let the file go, and remove it."""
+        await super().close()
+        shutil.rmtree(self._folder, ignore_errors=True)
+
+
+class _Batch:
+    """Transactions that share a commit."""
+
+    def __init__(self) -> None:
+        self.is_dirty = False
+        self.events: list[Event] = []
+        self.done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+
+
+class _SqliteTransaction:
+    def __init__(self, connection: sqlite3.Connection, *, write: bool) -> None:
+        self._connection = connection
+        self._write = write
+        self.events: list[Event] = []
+
+    async def rows(self, sql: str, /, **values: Value) -> Sequence[Row]:
+        """Run one statement, with values for its `:name` parameters."""
+        return _run(self._connection, sql, values)
+
+    async def lock(self, topic: str, /, *, share: bool = False) -> None:  # noqa: ARG002
+        """Nothing to do: there is only one writer at a time."""
+        assert self._write, f"{topic} is locked by a transaction that cannot write"
+
+    def publish(self, event: Event, /) -> None:
+        """Tell the listeners, once and only if the transaction commits."""
+        assert self._write, "a transaction that cannot write publishes nothing"
+        self.events.append(event)
+
+
+def _run(connection: sqlite3.Connection, sql: str, values: Any = ()) -> list[Any]:
+    try:
+        return connection.execute(sql, values).fetchall()
+    except sqlite3.OperationalError as error:
+        raise StorageError(f"the database failed: {error}") from error
+
+
+@contextlib.contextmanager
+def _savepoint(connection: sqlite3.Connection) -> Iterator[None]:
+    connection.execute("SAVEPOINT one_of_batch")
+    try:
+        yield
+    except BaseException:
+        connection.execute("ROLLBACK TO one_of_batch")
+        raise
+    finally:
+        connection.execute("RELEASE one_of_batch")
+
+
+def _abandon(connection: sqlite3.Connection) -> None:
+    # Some failures have ended the transaction already.
+    if connection.in_transaction:
+        connection.execute("ROLLBACK")
+
+
+def _statements(sql: str) -> Iterator[str]:
+    statement = ""
+    for line in sql.splitlines(keepends=True):
+        statement += line
+        if sqlite3.complete_statement(statement):
+            yield statement
+            statement = ""
+    assert not statement.strip(), "a migration ends in the middle of a statement"
+
+
+def _check_integrity(connection: sqlite3.Connection, path: Path) -> None:
+    try:
+        (verdict,) = connection.execute("PRAGMA quick_check(1)").fetchone()
+    except sqlite3.Error as error:
+        raise StorageError(f"{path} is not a readable database: {error}") from error
+    if verdict != "ok":
+        raise StorageError(f"the database {path} is damaged: {verdict}")
+
+
+def _lock(path: Path) -> IO[bytes]:
+    """Make sure that no other server has the file: it would not hear of our events."""
+    try:
+        # Made by us, so that what SQLite puts beside it is not readable by others either.
+        os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
+        file = os.fdopen(os.open(f"{path}.lock", os.O_CREAT | os.O_RDWR, 0o600), "rb")
+    except OSError as error:
+        raise StorageError(f"cannot open the database {path}: {error.strerror}") from error
+    if fcntl is not None:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            file.close()
+            raise StorageError(f"another server uses the database {path}") from error
+    return file

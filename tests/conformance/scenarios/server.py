@@ -1,0 +1,124 @@
+"""The live server that scenarios are played against.
+
+By default `python -m parsec run` of this interpreter, started at first use and stopped at exit.
+
+* `PARSEC_TEST_SERVER_ADDR` names a server that runs already (then scenarios that need options
+  of their own are skipped);
+* `PARSEC_TEST_SERVER_PYTHON` names another interpreter, that of an official server;
+* `PARSEC_TEST_EXPECT` is `preferred` (what a new server answers), or `memory` or `postgresql`
+  (what the official server answers with that storage).
+"""
+
+import atexit
+import os
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Literal, TypeAlias, cast
+
+from tests.conformance.scenarios.http import Endpoint
+
+ADMINISTRATION_TOKEN = "s3cr3t"
+
+Expectation: TypeAlias = Literal["preferred", "memory", "postgresql"]
+
+_START_LIMIT_S = 60
+_STOP_LIMIT_S = 15
+
+
+class OptionsUnsupported(Exception):
+    """The server runs already, so that nobody can start it with other options."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ServerUnderTest:
+    endpoint: Endpoint
+    expectation: Expectation
+
+
+def server_under_test(options: list[str]) -> ServerUnderTest:
+    """A running server with these further options. Raises OptionsUnsupported."""
+    expectation = os.environ.get("PARSEC_TEST_EXPECT", "preferred")
+    assert expectation in ("preferred", "memory", "postgresql"), expectation
+    address = os.environ.get("PARSEC_TEST_SERVER_ADDR")
+    if address and options:
+        raise OptionsUnsupported(f"the server at {address} has options of its own")
+    endpoint = Endpoint.parse(address) if address else _started(tuple(options))
+    return ServerUnderTest(endpoint=endpoint, expectation=cast("Expectation", expectation))
+
+
+@cache
+def _started(options: tuple[str, ...]) -> Endpoint:
+    port = _free_port()
+    # Lives as long as this process; removed by its finalizer.
+    folder = tempfile.TemporaryDirectory(prefix="parsec-scenarios-")
+    log = Path(folder.name) / "server.log"
+    python = os.environ.get("PARSEC_TEST_SERVER_PYTHON", sys.executable)
+    with log.open("wb") as output:
+        process = subprocess.Popen(
+            [python, "-m", "parsec", "run", *_arguments(port), *options],
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            cwd=folder.name,
+            env=_environment(folder.name),
+        )
+    atexit.register(_stop, process, folder)
+    _wait_until_listening(process, port, log)
+    return Endpoint(host="127.0.0.1", port=port, tls=False)
+
+
+def _arguments(port: int) -> list[str]:
+    # The mandatory options of the official server (cli.md 10.5) and the debug commands.
+    return [
+        "--debug",
+        "--db=MOCKED",
+        "--blockstore=MOCKED",
+        f"--administration-token={ADMINISTRATION_TOKEN}",
+        f"--server-addr=parsec3://127.0.0.1:{port}?no_ssl=true",
+        "--email-host=MOCKED",
+        "--fake-account-password-algorithm-seed=F4k3",
+        f"--port={port}",
+    ]
+
+
+def _environment(folder: str) -> dict[str, str]:
+    kept = {
+        name: value
+        for name, value in os.environ.items()
+        if not name.startswith(("PARSEC_", "PYTHON")) and name != "DEBUG"
+    }
+    # Whatever the server keeps outside its database goes away with the folder.
+    return kept | {"HOME": folder, "XDG_DATA_HOME": folder, "TMPDIR": folder}
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def _wait_until_listening(process: "subprocess.Popen[bytes]", port: int, log: Path) -> None:
+    deadline = time.monotonic() + _START_LIMIT_S
+    while time.monotonic() < deadline and process.poll() is None:
+        with socket.socket() as probe:
+            if probe.connect_ex(("127.0.0.1", port)) == 0:
+                return
+        time.sleep(0.05)
+    raise AssertionError(f"the server does not start:\n{log.read_text(errors='replace')[-4000:]}")
+
+
+def _stop(process: "subprocess.Popen[bytes]", folder: "tempfile.TemporaryDirectory[str]") -> None:
+    process.terminate()
+    try:
+        process.wait(_STOP_LIMIT_S)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
+    folder.cleanup()
