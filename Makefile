@@ -1,0 +1,63 @@
+# Bare `make` lists what there is.
+SHELL := /bin/bash
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+VECTORS ?= tests/vectors
+TESTS ?= tests
+# Tests that need a part of their own have a target of their own.
+SUITE := --ignore=tests/interop --ignore=tests/conformance
+
+.DEFAULT_GOAL := help
+.PHONY: help install demo test check fix conformance interop test-postgresql bench fuzz soak clean
+
+help: ## This list
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-16s %s\n", $$1, $$2}'
+
+install: $(STAMP) ## .venv with the package, its extras and the test tools; quiet when up to date
+
+$(STAMP): pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+		|| { echo "Error: Python 3.11 or newer is needed (PYTHON=/path/to/python make install)" >&2; exit 1; }
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@$(BIN)/python -m pip install -q --disable-pip-version-check --upgrade 'pip>=25.1'
+	@$(BIN)/python -m pip install -q --disable-pip-version-check -e '.[server]' --group dev
+	@touch $@
+
+demo: $(STAMP) ## A server and the stories of the mission, with real processes (KEEP=1 leaves the server running)
+	@$(BIN)/python scripts/demo.py $(if $(KEEP),--keep)
+
+test: $(STAMP) ## Every test that needs nothing but Python
+	@$(BIN)/python -m pytest -q -n 2 -r s $(SUITE) $(TESTS)
+	@$(MAKE) --no-print-directory conformance
+
+check: $(STAMP) ## Format, lint, strict types, import contracts
+	@$(BIN)/ruff format --check --quiet . || { echo "Error: run make fix" >&2; exit 1; }
+	@$(BIN)/ruff check --quiet .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports --no-logo 2>/dev/null || $(BIN)/lint-imports
+
+fix: $(STAMP) ## Repair format and lint
+	@$(BIN)/ruff check --quiet --fix . ; $(BIN)/ruff format --quiet .
+
+conformance: $(STAMP) ## All vector files of VECTORS=DIR (default: our own copy), one test case per vector
+	@$(BIN)/python -m pytest -q -n 2 -r s tests/conformance --vectors=$(VECTORS)
+
+interop: $(STAMP) ## The stories against the official server 3.9.3, in a venv of its own
+	@scripts/interop.sh
+
+test-postgresql: ## Storage and scenarios on a private PostgreSQL cluster
+	@echo "Error: there is no PostgreSQL engine yet" >&2; exit 1
+
+bench: $(STAMP) ## The benchmarks, as ratios within one run
+	@for script in benches/*.py; do echo "== $$script"; $(BIN)/python $$script || exit 1; done
+
+fuzz: ## The bounded fuzzers
+	@echo "Error: there are no fuzzers yet" >&2; exit 1
+
+soak: ## The bounded survival run
+	@echo "Error: there is no survival run yet" >&2; exit 1
+
+clean: ## Remove what the other targets made
+	@rm -rf $(VENV) .venv-official .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
