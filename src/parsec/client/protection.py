@@ -7,6 +7,7 @@ import msgspec
 from parsec.crypto.entropy import Entropy
 from parsec.crypto.keys import SecretKey
 from parsec.data.device_file import AnyDeviceFile, Argon2id, X509CertificateReference
+from parsec.data.ids import AccountVaultItemOpaqueKeyID
 
 
 class PasswordFields(msgspec.Struct, frozen=True):
@@ -37,12 +38,18 @@ class OpenBaoFields(msgspec.Struct, frozen=True, kw_only=True):
     ciphertext_key_path: str
 
 
+class AccountVaultFields(msgspec.Struct, frozen=True):
+    """The key is in the vault of an account."""
+
+    ciphertext_key_id: AccountVaultItemOpaqueKeyID
+
+
 class RecoveryFields(msgspec.Struct, frozen=True):
     """The key is a passphrase that the user keeps; nothing in clear leads to it."""
 
 
 ProtectionFields: TypeAlias = (
-    PasswordFields | KeyringFields | PkiFields | OpenBaoFields | RecoveryFields
+    PasswordFields | KeyringFields | PkiFields | OpenBaoFields | AccountVaultFields | RecoveryFields
 )
 
 

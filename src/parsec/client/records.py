@@ -1,6 +1,6 @@
 """What flows keep: the records that a `Keep` step holds, which a later run could not get again."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Annotated
 
@@ -15,6 +15,7 @@ from parsec.data.instant import Instant
 from parsec.data.local_device import LocalDevice
 from parsec.data.people import OrganizationID
 from parsec.data.record import Record
+from parsec.data.topics import TopicCertificate
 
 
 @dataclass(frozen=True)
@@ -31,7 +32,7 @@ class VerifiedCertificates:
     """Certificates that passed every rule, to be appended to those of the device."""
 
     device: LocalDevice
-    batch: object
+    batch: Sequence[TopicCertificate]
 
 
 @dataclass(frozen=True)

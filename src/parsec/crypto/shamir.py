@@ -7,8 +7,8 @@ number x holds the values of all of them at x. See docs/protocol/cryptography.md
 How secrets stay out of the timing: bytes are the lanes of one big integer, and a whole row of
 lanes is doubled, masked and added (xor) at once, with the carries folded back by arithmetic. Only x
 coordinates and the weights that follow from them, which are public, choose what is added and index
-tables. What Python's integers could still show is a row that begins with 30 zero bits, so every row
-carries a lane in front that is never zero.
+tables. Python's integers drop leading zeros and would so show rows that begin with them: every
+integer made of secrets therefore carries set bits of its own in front.
 """
 
 import hmac
@@ -135,8 +135,7 @@ def gf_divide(a: int, b: int) -> int:
 def _doubled_rows(rows: Sequence[bytes]) -> list[list[int]]:
     """For each row its products with 1, 2, 4, … 128, lane by lane."""
     size = len(rows[0])
-    packed = b"".join([b"\x01", *rows])
-    doublings = [lanes[1:] for lanes in _doublings(packed)]
+    doublings = list(_doublings(b"".join(rows)))
     starts = range(0, size * len(rows), size) if size else [0] * len(rows)
     return [
         [int.from_bytes(b"\x01" + lanes[start : start + size], "big") for lanes in doublings]
@@ -145,10 +144,14 @@ def _doubled_rows(rows: Sequence[bytes]) -> list[list[int]]:
 
 
 def _doublings(packed: bytes) -> Iterator[bytes]:
-    lanes = int.from_bytes(packed, "big")
-    top_bits = int.from_bytes(b"\x80" * len(packed), "big")
+    size = len(packed) + 1
+    lanes = int.from_bytes(b"\xc0" + packed, "big")
+    top_bits = int.from_bytes(b"\x80" * size, "big")
+    # A lane in front with two set bits: one leads the carries, the other what remains of the lanes.
+    guard = 0xC0 << 8 * len(packed)
     for _ in range(8):
-        yield lanes.to_bytes(len(packed), "big")
+        lanes |= guard
+        yield lanes.to_bytes(size, "big")[1:]
         carries = lanes & top_bits
         # The product stays within its lane: the polynomial's low part has five bits.
         lanes = ((lanes ^ carries) << 1) ^ ((carries >> 7) * (_POLYNOMIAL & 0xFF))

@@ -156,22 +156,28 @@ def verify_chain(
     The intermediates are hints by anybody, the roots are what is trusted: of a peer's certificate,
     the root of one's own. Raises CertificateChainError.
     """
-    verifier = (
-        verification.PolicyBuilder()
-        .store(verification.Store([root._x509 for root in roots]))
-        .time(_EPOCH + timedelta(microseconds=at_us))
-        .extension_policies(ca_policy=_authority_policy(), ee_policy=_person_policy())
-        .build_client_verifier()
-    )
     try:
-        verified = verifier.verify(leaf._x509, [each._x509 for each in intermediates])
-    except verification.VerificationError as error:
+        verified = _verifier(roots, at_us).verify(
+            leaf._x509, [each._x509 for each in intermediates]
+        )
+    except (verification.VerificationError, ValueError, OverflowError) as error:
+        # Besides its own error: no root at all, an unreadable extension, an instant past year 9999.
         raise CertificateChainError(f"{leaf!r} does not lead to a trusted root") from error
     chain = tuple(
         Certificate(each.public_bytes(serialization.Encoding.DER)) for each in verified.chain
     )
     _check_revocations(chain, revocations)
     return chain
+
+
+def _verifier(roots: Iterable[Certificate], at_us: int) -> verification.ClientVerifier:
+    return (
+        verification.PolicyBuilder()
+        .store(verification.Store([root._x509 for root in roots]))
+        .time(_EPOCH + timedelta(microseconds=at_us))
+        .extension_policies(ca_policy=_authority_policy(), ee_policy=_person_policy())
+        .build_client_verifier()
+    )
 
 
 def _check_revocations(chain: Sequence[Certificate], revocations: Sequence[RevocationList]) -> None:
@@ -216,8 +222,7 @@ def _serves_clients(
     _certificate: x509.Certificate,
     usages: x509.ExtendedKeyUsage | None,
 ) -> None:
-    accepted = {ExtendedKeyUsageOID.CLIENT_AUTH, ExtendedKeyUsageOID.ANY_EXTENDED_KEY_USAGE}
-    if usages is not None and accepted.isdisjoint(usages):
+    if usages is not None and ExtendedKeyUsageOID.CLIENT_AUTH not in usages:
         raise ValueError("not a certificate of a client")
 
 

@@ -17,13 +17,12 @@ DEFAULT_LIMIT = 1 << 20
 _FORMAT = b"\x00"
 _SMALL = 4096
 _STEP = 64
+_MAX_FRAMES = 16
 
 
 def dump_frame(payload: bytes) -> bytes:
     """Compress a payload and put the format byte in front."""
-    # Streaming, because official writers announce no content size either.
-    compressor = zstandard.ZstdCompressor(write_content_size=False)
-    return _FORMAT + compressor.compress(payload)
+    return _FORMAT + _kept.compressor.compress(payload)
 
 
 def load_frame(data: bytes, *, limit: int = DEFAULT_LIMIT) -> bytes:
@@ -33,9 +32,12 @@ def load_frame(data: bytes, *, limit: int = DEFAULT_LIMIT) -> bytes:
     compressed = data[1:]
     try:
         announced = zstandard.get_frame_parameters(compressed).content_size
+        if announced == 0:
+            # The library would not look at what follows.
+            return _load_slowly(compressed, limit)
         if announced > limit and announced != zstandard.CONTENTSIZE_UNKNOWN:
             raise MalformedError("frame expands too much")
-        return _decompressor().decompress(
+        return _kept.decompressor.decompress(
             compressed, max_output_size=_guess(compressed, limit), allow_extra_data=False
         )
     except zstandard.ZstdError:
@@ -48,35 +50,43 @@ def _guess(compressed: bytes, limit: int) -> int:
 
 
 def _load_slowly(compressed: bytes, limit: int) -> bytes:
-    """Any series of frames, fed in small steps so that no step expands far beyond the limit."""
-    if not compressed:
-        raise MalformedError("empty frame")
+    """Any series of a few frames, fed in small steps: none expands far beyond the limit."""
     payload = bytearray()
-    while compressed:
-        reader = zstandard.ZstdDecompressor().decompressobj()
-        at = 0
-        try:
-            while at < len(compressed) and not reader.eof:
-                payload += reader.decompress(compressed[at : at + _STEP])
-                at += _STEP
-                if len(payload) > limit:
-                    raise MalformedError("frame expands too much")
-        except zstandard.ZstdError:
-            raise MalformedError("frame is not Zstandard") from None
-        if not reader.eof:
-            raise MalformedError("frame is truncated")
-        compressed = reader.unused_data + compressed[at:]
-    return bytes(payload)
+    for _ in range(_MAX_FRAMES):
+        rest = _load_next(compressed, payload, limit)
+        if not rest:
+            return bytes(payload)
+        compressed = rest
+    raise MalformedError("too many frames in a row")
 
 
-class _ThreadDecompressor(threading.local):
+def _load_next(compressed: bytes, payload: bytearray, limit: int) -> bytes:
+    """Add what the next frame holds to the payload; what follows it is left."""
+    reader = zstandard.ZstdDecompressor().decompressobj()
+    at = 0
+    while at < len(compressed) and not reader.eof:
+        payload += _decompress(reader, compressed[at : at + _STEP])
+        at += _STEP
+        if len(payload) > limit:
+            raise MalformedError("frame expands too much")
+    if not reader.eof:
+        raise MalformedError("frame is truncated")
+    return reader.unused_data + compressed[at:]
+
+
+def _decompress(reader: "zstandard.ZstdDecompressionObj", step: bytes) -> bytes:
+    try:
+        return reader.decompress(step)
+    except zstandard.ZstdError:
+        raise MalformedError("frame is not Zstandard") from None
+
+
+class _Kept(threading.local):
     # Contexts are worth keeping, and may not be shared between threads.
     def __init__(self) -> None:
+        # Without content size, because official writers announce none either.
+        self.compressor = zstandard.ZstdCompressor(write_content_size=False)
         self.decompressor = zstandard.ZstdDecompressor()
 
 
-_kept = _ThreadDecompressor()
-
-
-def _decompressor() -> zstandard.ZstdDecompressor:
-    return _kept.decompressor
+_kept = _Kept()

@@ -15,6 +15,9 @@ T = TypeVar("T")
 DATE_EXTENSION = 1
 UUID_EXTENSION = 2
 
+MAX_VALUES = 1 << 14
+"""Most values that the slow walk over a text visits, unless its caller allows more."""
+
 _MAX_DEPTH = 128
 
 
@@ -53,9 +56,12 @@ class Reader(Generic[T]):
     def load_first(self, data: bytes) -> T:
         """Read the value at the start, ignoring bytes that follow it. Raises MalformedError."""
         try:
-            return self._decoder.decode(data)
-        except (msgspec.MsgspecError, ValueError, RecursionError, OverflowError):
-            return self.load(data[: check_keys(data)])
+            return self.load(data)
+        except MalformedError:
+            end = end_of_first(data)
+            if end == len(data):
+                raise
+            return self.load(data[:end])
 
 
 @cache
@@ -69,13 +75,19 @@ def dump(value: object) -> bytes:
     return _ENCODER.encode(value)
 
 
-def check_keys(data: bytes) -> int:
-    """The length of the first value, having seen that no map in it holds a key twice.
+def check_keys(data: bytes, *, max_values: int = MAX_VALUES) -> None:
+    """Check the first value for what msgspec reads over in silence. Raises MalformedError.
 
-    msgspec keeps the last of two equal keys in silence, which would let two readers of one
-    signed text disagree. Raises MalformedError.
+    Of two equal keys it keeps the last one, and it skips a field that it does not know without
+    looking for text that is not UTF-8: two readers of one signed text could disagree. This walk is
+    slow, so a text of more values than `max_values` is refused too.
     """
-    return _Scan(data).value(0, _MAX_DEPTH)
+    _StrictScan(data, max_values).value(0, _MAX_DEPTH)
+
+
+def end_of_first(data: bytes, *, max_values: int = MAX_VALUES) -> int:
+    """The length of the first value. Raises MalformedError, also past `max_values`."""
+    return _Scan(data, max_values).value(0, _MAX_DEPTH)
 
 
 def _read_extension(code: int, data: memoryview) -> RawUuid | RawInstant:
@@ -96,18 +108,22 @@ def _read_scalar(kind: Any, value: object) -> object:
 
 
 def _write_scalar(value: Any) -> object:
-    kind = type(value)
-    to_wire = getattr(kind, "to_wire", None)
-    plain = to_wire(value) if to_wire is not None else value
+    to_wire = getattr(type(value), "to_wire", None)
+    if to_wire is None:
+        return _bytes_of(value)
+    plain = to_wire(value)
     if type(plain) is RawUuid:
-        return msgspec.msgpack.Ext(UUID_EXTENSION, bytes(plain))
+        return msgspec.msgpack.Ext(UUID_EXTENSION, plain)
     if type(plain) is RawInstant:
         return msgspec.msgpack.Ext(DATE_EXTENSION, plain.to_bytes(8, "big", signed=True))
-    if to_wire is None and hasattr(kind, "__bytes__"):
-        return bytes(value)
-    if to_wire is None:
-        raise TypeError(f"{kind.__name__} does not travel")
     return plain
+
+
+def _bytes_of(value: object) -> bytes:
+    # `bytes` makes something of nearly everything; only keys mean it.
+    if not hasattr(value, "__bytes__"):
+        raise TypeError(f"{type(value).__name__} does not travel")
+    return bytes(value)
 
 
 _ENCODER = msgspec.msgpack.Encoder(enc_hook=_write_scalar)
@@ -124,63 +140,49 @@ def _reason(error: Exception) -> str:
 class _Scan:
     """Walks over the bytes of a value without building it."""
 
-    def __init__(self, data: bytes) -> None:
+    def __init__(self, data: bytes, max_values: int) -> None:
         self._data = data
+        self._values_left = max_values
 
     def value(self, at: int, depth: int) -> int:
         """The position after the value that starts here."""
-        head = self._byte(at)
-        if head <= 0x7F or head >= 0xE0 or head in (0xC0, 0xC2, 0xC3):
-            return at + 1
-        if head <= 0x8F:
-            return self._map(at + 1, head & 0x0F, depth)
-        if head <= 0x9F:
-            return self._array(at + 1, head & 0x0F, depth)
-        if head <= 0xBF:
-            return self._skip(at + 1, head & 0x1F)
-        return self._long_form(head, at + 1, depth)
-
-    def _long_form(self, head: int, at: int, depth: int) -> int:
-        if head in _FIXED_SIZES:
-            return self._skip(at, _FIXED_SIZES[head])
-        if head in _LENGTH_SIZES:
-            width, extra = _LENGTH_SIZES[head]
-            return self._skip(at + width, self._length(at, width) + extra)
-        if head in (0xDC, 0xDD):
-            width = 2 if head == 0xDC else 4
-            return self._array(at + width, self._length(at, width), depth)
-        if head in (0xDE, 0xDF):
-            width = 2 if head == 0xDE else 4
-            return self._map(at + width, self._length(at, width), depth)
-        raise MalformedError("not MessagePack")
-
-    def _array(self, at: int, count: int, depth: int) -> int:
+        self._values_left -= 1
+        if self._values_left < 0:
+            raise MalformedError("too many values")
+        head = self._data[self._skip(at, 1) - 1]
+        if size := _WHOLE_SIZES.get(head):
+            return self._skip(at, size)
+        count, at = self._count(head, at + 1)
+        if head in _TEXTS:
+            return self._text(at, count)
+        if head in _BINARIES:
+            return self._skip(at, count)
         if not depth:
             raise MalformedError("nested too deep")
+        return (
+            self._map(at, count, depth - 1) if head in _MAPS else self._array(at, count, depth - 1)
+        )
+
+    def _count(self, head: int, at: int) -> tuple[int, int]:
+        """How many bytes or items follow, and where they begin."""
+        if head <= 0xBF:
+            return head & (0x0F if head <= 0x9F else 0x1F), at
+        if head not in _COUNT_WIDTHS:
+            raise MalformedError("not MessagePack")
+        end = self._skip(at, _COUNT_WIDTHS[head])
+        # An extension has one byte more, for its type.
+        return int.from_bytes(self._data[at:end], "big") + (head in _EXTENSIONS), end
+
+    def _text(self, at: int, count: int) -> int:
+        return self._skip(at, count)
+
+    def _array(self, at: int, count: int, depth: int) -> int:
         for _ in range(count):
-            at = self.value(at, depth - 1)
+            at = self.value(at, depth)
         return at
 
     def _map(self, at: int, count: int, depth: int) -> int:
-        if not depth:
-            raise MalformedError("nested too deep")
-        seen: set[bytes] = set()
-        for _ in range(count):
-            end = self.value(at, depth - 1)
-            key = _canonical_key(self._data[at:end])
-            if key in seen:
-                raise MalformedError("a key is given twice")
-            seen.add(key)
-            at = self.value(end, depth - 1)
-        return at
-
-    def _byte(self, at: int) -> int:
-        if at >= len(self._data):
-            raise MalformedError("truncated")
-        return self._data[at]
-
-    def _length(self, at: int, width: int) -> int:
-        return int.from_bytes(self._data[at : self._skip(at, width)], "big")
+        return self._array(at, 2 * count, depth)
 
     def _skip(self, at: int, count: int) -> int:
         if at + count > len(self._data):
@@ -188,20 +190,48 @@ class _Scan:
         return at + count
 
 
-_FIXED_SIZES = {0xCA: 4, 0xCB: 8} | dict(
-    zip(range(0xCC, 0xD4), (1, 2, 4, 8, 1, 2, 4, 8), strict=True)
-)
-_FIXED_SIZES |= {0xD4: 2, 0xD5: 3, 0xD6: 5, 0xD7: 9, 0xD8: 17}
-_LENGTH_SIZES = {
-    0xC4: (1, 0), 0xC5: (2, 0), 0xC6: (4, 0),
-    0xC7: (1, 1), 0xC8: (2, 1), 0xC9: (4, 1),
-    0xD9: (1, 0), 0xDA: (2, 0), 0xDB: (4, 0),
+class _StrictScan(_Scan):
+    """Also objects to a key given twice, and to text that is not UTF-8."""
+
+    def _text(self, at: int, count: int) -> int:
+        end = self._skip(at, count)
+        try:
+            self._data[at:end].decode()
+        except UnicodeDecodeError:
+            raise MalformedError("text is not UTF-8") from None
+        return end
+
+    def _map(self, at: int, count: int, depth: int) -> int:
+        seen: set[bytes] = set()
+        for _ in range(count):
+            end = self.value(at, depth)
+            key = _canonical_key(self._data[at:end])
+            if key in seen:
+                raise MalformedError("a key is given twice")
+            seen.add(key)
+            at = self.value(end, depth)
+        return at
+
+
+_MAPS = {*range(0x80, 0x90), 0xDE, 0xDF}
+_TEXTS = {*range(0xA0, 0xC0), 0xD9, 0xDA, 0xDB}
+_BINARIES = {0xC4, 0xC5, 0xC6, 0xC7, 0xC8, 0xC9}
+_EXTENSIONS = {0xC7, 0xC8, 0xC9}
+_COUNT_WIDTHS = {
+    0xC4: 1, 0xC5: 2, 0xC6: 4,
+    0xC7: 1, 0xC8: 2, 0xC9: 4,
+    0xD9: 1, 0xDA: 2, 0xDB: 4,
+    0xDC: 2, 0xDD: 4, 0xDE: 2, 0xDF: 4,
 }  # fmt: skip
-"""First byte of a value with a length field: how wide that field is, and bytes beyond the length."""
+"""First byte of a value with a count of bytes or items: how wide that count is."""
+
+_WHOLE_SIZES = dict.fromkeys((*range(0x80), *range(0xE0, 0x100), 0xC0, 0xC2, 0xC3), 1)
+"""First byte of a value: its size where that byte alone tells it."""
+_WHOLE_SIZES |= dict(enumerate((5, 9, 2, 3, 5, 9, 2, 3, 5, 9, 3, 4, 6, 10, 18), start=0xCA))
 
 
 def _canonical_key(encoded: bytes) -> bytes:
-    # A text key may be written in a longer form than needed and still be the same key.
+    # A key may be written in a longer form than needed and still be the same key.
     try:
         return msgspec.msgpack.encode(msgspec.msgpack.decode(encoded))
     except (msgspec.MsgspecError, ValueError):

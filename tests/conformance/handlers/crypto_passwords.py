@@ -44,6 +44,9 @@ def check_recovery_passphrase(vector: Vector, document: dict[str, Any]) -> None:
         with refused(expected["error"]):
             parse_recovery_passphrase(vector["passphrase"])
         return
+    if "key_hex" in vector:
+        key = SecretKey(bytes.fromhex(vector["key_hex"]))
+        assert recovery_passphrase(key) == vector["passphrase"]
     _check_reading(vector, expected["key_hex"], canonical=expected.get("canonical", False))
 
 

@@ -111,33 +111,20 @@ class People:
             case UserCertificate():
                 self.members[certificate.user_id] = Member(certificate)
                 self._list_email(certificate)
-            case DeviceCertificate():
+            case DeviceCertificate(user_id=user_id):
                 self.devices[certificate.device_id] = certificate
-                member = self.members[certificate.user_id]
-                self._replace(member, devices=(*member.devices, certificate))
-            case UserUpdateCertificate():
-                member = self.members[certificate.user_id]
-                self._replace(member, updates=(*member.updates, certificate))
-            case RevokedUserCertificate():
-                member = self.members[certificate.user_id]
-                self._replace(member, revocation=certificate)
-                self._unlist_email(member.certificate)
+                devices = (*self.members[user_id].devices, certificate)
+                self._update(user_id, devices=devices)
+            case UserUpdateCertificate(user_id=user_id):
+                updates = (*self.members[user_id].updates, certificate)
+                self._update(user_id, updates=updates)
+            case RevokedUserCertificate(user_id=user_id):
+                self._update(user_id, revocation=certificate)
+                self._unlist_email(self.members[user_id].certificate)
         self.last_timestamp = certificate.timestamp
 
-    def _replace(
-        self,
-        member: Member,
-        *,
-        updates: tuple[UserUpdateCertificate, ...] | None = None,
-        revocation: RevokedUserCertificate | None = None,
-        devices: tuple[DeviceCertificate, ...] | None = None,
-    ) -> None:
-        self.members[member.certificate.user_id] = Member(
-            member.certificate,
-            member.updates if updates is None else updates,
-            revocation or member.revocation,
-            member.devices if devices is None else devices,
-        )
+    def _update(self, user_id: UserID, **changes: object) -> None:
+        self.members[user_id] = msgspec.structs.replace(self.members[user_id], **changes)
 
     def _list_email(self, user: UserCertificate) -> None:
         if user.human_handle is not None:

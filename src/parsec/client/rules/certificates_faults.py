@@ -4,7 +4,8 @@
 """
 
 import enum
-from typing import NamedTuple
+
+import msgspec
 
 from parsec.client.step import InvalidAnswer
 from parsec.data.ids import VlobID
@@ -73,7 +74,7 @@ class Gap(enum.StrEnum):
         return _STRANGE[self]
 
 
-class Warned(NamedTuple):
+class Warned(msgspec.Struct, frozen=True):
     """Something strange, and the certificate at which it showed."""
 
     gap: Gap
@@ -129,9 +130,11 @@ _EXPLANATIONS = {
     Fault.USER_FIRST_DEVICE_AUTHOR_MISMATCH: "user and first device have different authors",
     Fault.USER_FIRST_DEVICE_TIMESTAMP_MISMATCH: "user and first device are not of the same time",
     Fault.REALM_FIRST_CERTIFICATE_MUST_BE_ROLE: "nobody has a role in this realm yet",
-    Fault.REALM_FIRST_ROLE_MUST_BE_SELF_SIGNED: "the first role is not that of the realm's creator",
+    Fault.REALM_FIRST_ROLE_MUST_BE_SELF_SIGNED: "the first role is not its creator's",
     Fault.REALM_FIRST_ROLE_MUST_BE_OWNER: "the realm's creator is not its owner",
-    Fault.REALM_SELF_PROMOTION_ROLE_MUST_BE_OWNER: "its author gives itself a role other than owner",
+    Fault.REALM_SELF_PROMOTION_ROLE_MUST_BE_OWNER: (
+        "its author gives itself another role than owner"
+    ),
     Fault.REALM_SELF_PROMOTION_HIGHER_ACTIVE_ROLE: (
         "its author makes itself owner although a member with a higher role is active"
     ),

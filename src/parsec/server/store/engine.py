@@ -6,7 +6,7 @@ from typing import Any, Protocol, TypeAlias
 
 import msgspec
 
-from parsec.server.records import Event
+from parsec.server.records import AnyEvent
 
 Value: TypeAlias = int | str | bytes | None
 """What a statement is given; a truth is 0 or 1, an instant its microseconds."""
@@ -14,7 +14,7 @@ Value: TypeAlias = int | str | bytes | None
 Row: TypeAlias = Sequence[Any]
 """What a statement yields, in the order of its columns."""
 
-Listener: TypeAlias = Callable[[Event], None]
+Listener: TypeAlias = Callable[[AnyEvent], None]
 
 
 class StorageError(Exception):
@@ -44,7 +44,7 @@ class Transaction(Protocol):
         Those who `share` a topic only keep away who does not.
         """
 
-    def publish(self, event: Event, /) -> None:
+    def publish(self, event: AnyEvent, /) -> None:
         """Tell the listeners, once and only if the transaction commits."""
 
 

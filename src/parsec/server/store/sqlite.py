@@ -18,7 +18,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import IO, Any
 
-from parsec.server.records import Event
+from parsec.server.records import AnyEvent
 from parsec.server.store import migrations
 from parsec.server.store.engine import (
     Listener,
@@ -163,7 +163,7 @@ class SqliteEngine:
         else:
             _run(self._writer, "ROLLBACK")
 
-    def _deliver(self, event: Event) -> None:
+    def _deliver(self, event: AnyEvent) -> None:
         for listener in tuple(self._listeners):
             listener(event)
 
@@ -227,7 +227,7 @@ class _Batch:
 
     def __init__(self) -> None:
         self.is_dirty = False
-        self.events: list[Event] = []
+        self.events: list[AnyEvent] = []
         self.done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
 
@@ -235,7 +235,7 @@ class _SqliteTransaction:
     def __init__(self, connection: sqlite3.Connection, *, write: bool) -> None:
         self._connection = connection
         self._write = write
-        self.events: list[Event] = []
+        self.events: list[AnyEvent] = []
 
     async def rows(self, sql: str, /, **values: Value) -> Sequence[Row]:
         """Run one statement, with values for its `:name` parameters."""
@@ -245,7 +245,7 @@ class _SqliteTransaction:
         """Nothing to do: there is only one writer at a time."""
         assert self._write, f"{topic} is locked by a transaction that cannot write"
 
-    def publish(self, event: Event, /) -> None:
+    def publish(self, event: AnyEvent, /) -> None:
         """Tell the listeners, once and only if the transaction commits."""
         assert self._write, "a transaction that cannot write publishes nothing"
         self.events.append(event)

@@ -1,0 +1,82 @@
+"""Plays the stories of the mission with real processes, printing what people type and see."""
+
+import argparse
+import sys
+import time
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parent.parent))
+
+from scripts import stories
+from scripts.stage import Person, Stage, stage
+
+
+def main() -> int:
+    """Play everything; the answer is the exit code."""
+    arguments = _arguments()
+    began = time.monotonic()
+    with stage(show=_show) as built:
+        people = _recovery_story(built)
+        _title(f"Done in {time.monotonic() - began:.0f} seconds")
+        if arguments.keep:
+            _keep(built, people)
+    return 0
+
+
+def _recovery_story(built: Stage) -> list[Person]:
+    alice, arnold, bob = (built.person(name) for name in ("Alice", "Arnold", "Bob"))
+
+    _title("A server, and an organization that trusts it with nothing")
+    built.start_server("--db", f"sqlite:///{built.folder / 'parsec.sqlite'}")
+    stories.found_organization(built, alice)
+
+    _title("Alice invites Arnold and Bob; they compare codes by voice")
+    stories.welcome(built, alice, arnold, profile="ADMIN", label="label")
+    stories.welcome(built, alice, bob, profile="STANDARD", label="laptop")
+
+    _title("Bob shares the recovery of his account between Alice and Arnold")
+    stories.set_up_recovery(bob, threshold=2, recipients=2)
+
+    _title("Bob's laptop is stolen. His colleagues give him his account back")
+    bob.lose_everything()
+    stories.lose_and_recover(bob, alice, arnold)
+
+    _title("The recovered device works, and brings a second one in")
+    stories.use_recovered_device(bob)
+    phone = built.person("Phone")
+    phone.password = "another passw0rd"
+    stories.add_device(bob, phone, label="phone")
+    return [alice, arnold, bob, phone]
+
+
+def _keep(built: Stage, people: list[Person]) -> None:
+    print(f"\nThe server keeps running at {built.addr} until Ctrl-C. To log in:")
+    for person in people:
+        print(
+            f"  {person.name}: PARSEC_BASE_CONFIG_DIR='{person.home}/config' "
+            f"PARSEC_BASE_DATA_DIR='{person.home}/data' parsec-cli device list"
+            f"   (password: {person.password})"
+        )
+    try:
+        while True:
+            time.sleep(3600)
+    except KeyboardInterrupt:
+        print()
+
+
+def _title(text: str) -> None:
+    print(f"\n━━ {text}", flush=True)
+
+
+def _show(line: str) -> None:
+    print(line, flush=True)
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--keep", action="store_true", help="leave the server running at the end")
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

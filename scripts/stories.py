@@ -1,0 +1,190 @@
+"""The stories of the mission, told with the real programs.
+
+The first: an organization comes to life, and an account whose machine is lost comes back.
+"""
+
+from scripts.stage import Person, Stage, Terminal
+
+ORGANIZATION = "Org"
+
+
+def found_organization(stage: Stage, founder: Person) -> None:
+    """The administrator of the server creates the organization, the first member bootstraps it."""
+    creation = founder.run(
+        "organization", "create", ORGANIZATION, "--addr", stage.addr,
+        "--token", stage.administration_token,
+    )  # fmt: skip
+    link = creation.expect(r"Organization bootstrap URL: (\S+)")[1]
+    creation.finish()
+    bootstrap = founder.run(
+        "organization", "bootstrap", "--addr", link, "--device-label", "laptop",
+        "--label", founder.name, "--email", founder.email,
+    )  # fmt: skip
+    new_password(bootstrap, founder, "New device password:")
+    bootstrap.see("Organization bootstrapped")
+    bootstrap.expect(rf"\w{{3}} - {ORGANIZATION}: {founder.name} <{founder.email}> @ laptop")
+    bootstrap.finish()
+
+
+def welcome(stage: Stage, host: Person, guest: Person, *, profile: str, label: str) -> None:
+    """A member invites somebody, and greets them."""
+    invitation = host.run("invite", "user", guest.email)
+    unlock(invitation, host)
+    token = invitation.expect(r"Invitation token: ([0-9a-f]{32})")[1]
+    link = invitation.expect(r"Invitation URL: (\S+)")[1]
+    invitation.finish()
+
+    claimer = guest.run("invite", "claim", link)
+    claimer.see("Retrieving invitation info")
+    greeter = host.run("invite", "greet", token)
+    unlock(greeter, host)
+    if claimer_has_choice(stage):
+        claimer.choose("Choose an administrator to contact now", host.handle)
+    compare_codes(greeter, claimer)
+    claimer.see("Enter device label:")
+    claimer.type(label)
+    claimer.see("Enter email:")
+    claimer.type(guest.email)
+    claimer.see("Enter name:")
+    claimer.type(guest.name)
+    new_password(claimer, guest, "Enter password for the new device:")
+    greeter.see(f"New user: [{guest.handle}]")
+    greeter.choose("Which profile?", profile)
+    greeter.see("Creating the user in the server")
+    claimer.see("New device created:")
+    claimer.finish()
+    greeter.finish()
+    stage.members.append(profile)
+
+
+def claimer_has_choice(stage: Stage) -> bool:
+    """Whether there is more than one administrator to be greeted by."""
+    return stage.members.count("ADMIN") > 0
+
+
+def set_up_recovery(author: Person, *, threshold: int, recipients: int) -> None:
+    """A member shares the recovery of the account among the administrators."""
+    terminal = author.run("shared-recovery", "create")
+    unlock(terminal, author)
+    terminal.see("Poll server for new certificates")
+    terminal.see("... Creating shared recovery setup")
+    terminal.see(f"Choose a threshold between 1 and {recipients}")
+    terminal.see(
+        "The threshold is the minimum number of recipients that one must gather "
+        "to recover the account:"
+    )
+    terminal.type(str(threshold))
+    terminal.see("✔ Shared recovery setup has been created")
+    terminal.finish()
+
+
+def invite_recovery(helper: Person, lost: Person) -> str:
+    """A recipient makes the invitation; the answer is its link."""
+    terminal = helper.run("invite", "shared-recovery", lost.email)
+    unlock(terminal, helper)
+    terminal.see("Poll server for new certificates")
+    link = terminal.expect(r"Invitation URL: (parsec3://\S+)")[1]
+    terminal.finish()
+    return link
+
+
+def recovery_token(helper: Person, lost: Person) -> str:
+    """The token of the pending recovery, as a recipient finds it in the list."""
+    terminal = helper.run("invite", "list")
+    unlock(terminal, helper)
+    token = terminal.expect(
+        rf"([0-9a-f]{{32}})\s+pending\s+shamir recovery \({lost.name} <{lost.email}>\)"
+    )[1]
+    terminal.finish()
+    return token
+
+
+def meet_recipient(lost: Terminal, helper: Person, token: str) -> None:
+    """The lost person chooses a recipient, and the two compare their codes."""
+    lost.choose("Choose a person to contact now", helper.handle)
+    lost.see(f"Invitation greeter: {helper.handle}")
+    greeter = helper.run("invite", "greet", token)
+    unlock(greeter, helper)
+    compare_codes(greeter, lost)
+    greeter.finish()
+
+
+def lose_and_recover(lost: Person, first: Person, second: Person) -> None:
+    """The whole recovery, interrupted once in between."""
+    link = invite_recovery(first, lost)
+    token = recovery_token(first, lost)
+
+    claimer = lost.run("invite", "claim", link)
+    claimer.see("✔ Retrieving invitation info")
+    claimer.see("2 shares needed for recovery")
+    meet_recipient(claimer, first, token)
+    claimer.see("Out of 2 shares needed for recovery, 1 were retrieved.")
+    claimer.see("Choose a person to contact now")
+    claimer.press_control_c()
+    claimer.finish(130)
+
+    claimer = lost.run("invite", "claim", link)
+    claimer.see("Out of 2 shares needed for recovery, 1 were retrieved.")
+    meet_recipient(claimer, second, token)
+    claimer.see("Enter device label:")
+    claimer.type("label")
+    claimer.see("✔ Recovering device")
+    new_password(claimer, lost, "Enter password for the new device:")
+    claimer.see("New device created:")
+    claimer.finish()
+
+
+def use_recovered_device(lost: Person) -> None:
+    """The new device works like any other."""
+    poll = lost.run("certificate", "poll")
+    unlock(poll, lost)
+    poll.expect(r"Added \d+ new certificates")
+    poll.finish()
+    users = lost.run("user", "list")
+    unlock(users, lost)
+    users.see(f"{lost.handle}: STANDARD")
+    users.finish()
+
+
+def add_device(owner: Person, other_home: Person, *, label: str) -> None:
+    """A member adds a second machine."""
+    invitation = owner.run("invite", "device")
+    unlock(invitation, owner)
+    token = invitation.expect(r"Invitation token: ([0-9a-f]{32})")[1]
+    link = invitation.expect(r"Invitation URL: (\S+)")[1]
+    invitation.finish()
+
+    claimer = other_home.run("invite", "claim", link)
+    claimer.see("Retrieving invitation info")
+    greeter = owner.run("invite", "greet", token)
+    unlock(greeter, owner)
+    compare_codes(greeter, claimer)
+    claimer.see("Enter device label:")
+    claimer.type(label)
+    new_password(claimer, other_home, "Enter password for the new device:")
+    greeter.see(f"New device label: [{label}]")
+    claimer.see("New device created:")
+    claimer.finish()
+    greeter.finish()
+
+
+def compare_codes(greeter: Terminal, claimer: Terminal) -> None:
+    """Both read their code aloud, and each picks what it hears."""
+    code = greeter.expect(r"Code to provide to claimer: (\w{4})")[1]
+    claimer.choose("Select code provided by greeter", code)
+    code = claimer.expect(r"Code to provide to greeter: (\w{4})")[1]
+    greeter.choose("Select code provided by claimer", code)
+
+
+def unlock(terminal: Terminal, person: Person) -> None:
+    """Type the password of the device."""
+    terminal.see("Enter password for the device:")
+    terminal.type(person.password)
+
+
+def new_password(terminal: Terminal, person: Person, prompt: str) -> None:
+    """Choose the password of a new device."""
+    terminal.see(prompt)
+    terminal.type(person.password)
+    terminal.see("Confirm password:")
+    terminal.type(person.password)

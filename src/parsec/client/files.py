@@ -1,0 +1,325 @@
+"""Device files on disk: found, read, written whole or not at all, forgotten, and locked in use.
+
+The folders are those of the official client (`client.md` 1), so that both programs see the same
+devices. A file is written beside its place and moved there once it is safe on the disk: whoever
+reads sees the old content or the new one, wherever the writer was killed.
+"""
+
+import glob
+import os
+import shutil
+import stat
+import sys
+import tempfile
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO
+
+from parsec.client.step import FlowError
+from parsec.data.device_file import AnyDeviceFile, load_device_file
+from parsec.data.ids import DeviceID
+from parsec.data.peer_text import terminal_safe
+from parsec.wire.msgpack import MalformedError
+
+LARGEST_DEVICE_FILE = 1024 * 1024
+"""Real ones take one or two KiB."""
+
+_EXTENSION = ".keys"
+_TEMPORARY = ".tmp"
+
+
+class StorageFailed(FlowError):
+    """The disk would not do what was asked of it."""
+
+
+class InvalidDeviceFile(FlowError):
+    """What is in the file is no device."""
+
+
+@dataclass(frozen=True)
+class Directories:
+    """Where a client keeps its things."""
+
+    config: Path
+    data: Path
+
+    @property
+    def devices(self) -> Path:
+        """The folder of the device files."""
+        return self.config / "devices"
+
+    def data_of(self, device_id: DeviceID) -> Path:
+        """The folder of what a device stores."""
+        return self.data / device_id.hex()
+
+
+def directories(
+    environ: Mapping[str, str], *, config_dir: Path | None = None, data_dir: Path | None = None
+) -> Directories:
+    """The folders by option, then by the variables of `client.md` 1.1, then the platform's."""
+    return Directories(
+        config=config_dir
+        or _final(environ, "PARSEC_CONFIG_DIR")
+        or _base(environ, "PARSEC_BASE_CONFIG_DIR", _platform_config) / "parsec3" / "libparsec",
+        data=data_dir
+        or _final(environ, "PARSEC_DATA_DIR")
+        or _base(environ, "PARSEC_BASE_DATA_DIR", _platform_data) / "parsec3",
+    )
+
+
+@dataclass(frozen=True)
+class FoundDevice:
+    """A device file and where it is."""
+
+    path: Path
+    file: AnyDeviceFile
+
+
+def list_devices(places: Directories) -> list[FoundDevice]:
+    """All device files by path, the first of each device; what cannot be read is passed over."""
+    found: dict[DeviceID, FoundDevice] = {}
+    for path in sorted(_key_files(places.devices), key=lambda path: path.parts):
+        with suppress(StorageFailed, InvalidDeviceFile):
+            file = read_device_file(path)
+            found.setdefault(file.device_id, FoundDevice(path, file))
+    return list(found.values())
+
+
+def read_device_file(path: Path) -> AnyDeviceFile:
+    """Read one file. Raises StorageFailed or InvalidDeviceFile."""
+    content = read_if_there(path, LARGEST_DEVICE_FILE)
+    if content is None:
+        raise StorageFailed(f"There is no file {_shown(path)}")
+    try:
+        return load_device_file(content)
+    except MalformedError as error:
+        raise InvalidDeviceFile(f"{_shown(path)} is no device file: {error}") from error
+
+
+def save_device_file(places: Directories, file: AnyDeviceFile, *, path: Path | None = None) -> Path:
+    """Write a file, at its default place or in place of the one at `path`. Raises StorageFailed."""
+    path = path or places.devices / f"{file.device_id.hex()}{_EXTENSION}"
+    write_whole(path, file.dump())
+    return path
+
+
+def forget_device(places: Directories, found: FoundDevice) -> None:
+    """Delete the file of a device, then what it stored. Raises StorageFailed."""
+    delete_whole(found.path)
+    data = places.data_of(found.file.device_id)
+    with _explained(data, "delete"):
+        if data.is_symlink():
+            data.unlink()
+        elif data.exists():
+            shutil.rmtree(data)
+
+
+@contextmanager
+def in_use(
+    places: Directories,
+    device_id: DeviceID,
+    *,
+    waiting: Callable[[], None],
+    accessed: Callable[[], None],
+) -> Iterator[None]:
+    """Keep other processes from the device meanwhile.
+
+    If one has it, `waiting` is called, and `accessed` when it has let go. Raises StorageFailed.
+    """
+    path = places.config / "in_use_devices" / device_id.hex()
+    with _explained(path, "lock"):
+        make_private_directory(path.parent)
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+    # The lock goes with the descriptor; the file stays, for others may be waiting on it.
+    try:
+        if not _try_lock(descriptor):
+            waiting()
+            with _explained(path, "lock"):
+                _lock(descriptor)
+            accessed()
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def ensure_writable(places: Directories) -> None:
+    """Make sure that a device file can be saved, before anything depends on it.
+
+    Raises StorageFailed.
+    """
+    probe = places.devices / f"writable{_EXTENSION}.probe"
+    write_whole(probe, bytes(4096))
+    delete_whole(probe)
+
+
+def write_whole(path: Path, content: bytes) -> None:
+    """Make `content` what the file holds, readable by its owner alone. Raises StorageFailed."""
+    with _explained(path, "write"):
+        make_private_directory(path.parent)
+        # A name of its own: two writers of one file must not move each other's half.
+        descriptor, name = tempfile.mkstemp(
+            prefix=f"{path.name}.", suffix=_TEMPORARY, dir=str(path.parent)
+        )
+        temporary = Path(name)
+        try:
+            _write_and_sync(descriptor, content)
+            temporary.replace(path)
+        except BaseException:
+            temporary.unlink(missing_ok=True)
+            raise
+        _sync_directory(path.parent)
+
+
+def delete_whole(path: Path) -> None:
+    """Delete a file if it is there, and what interrupted writers left of it.
+
+    Raises StorageFailed.
+    """
+    with _explained(path, "delete"):
+        if not path.parent.is_dir():
+            return
+        path.unlink(missing_ok=True)
+        for leftover in path.parent.glob(f"{glob.escape(path.name)}*{_TEMPORARY}"):
+            leftover.unlink(missing_ok=True)
+        _sync_directory(path.parent)
+
+
+def read_if_there(path: Path, limit: int) -> bytes | None:
+    """The content of a regular file of at most `limit` bytes; None when nothing is there.
+
+    Raises StorageFailed.
+    """
+    with _explained(path, "read"):
+        try:
+            file = _opened(path)
+        except FileNotFoundError:
+            return None
+        with file:
+            if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+                raise OSError("it is no regular file")
+            content = file.read(limit + 1)
+        if len(content) > limit:
+            raise OSError(f"it is larger than {limit} bytes")
+        return content
+
+
+def make_private_directory(path: Path) -> None:
+    """Make a folder and its parents where they are missing, open to their owner alone.
+
+    Raises OSError.
+    """
+    if path.is_dir():
+        return
+    make_private_directory(path.parent)
+    path.mkdir(mode=0o700, exist_ok=True)
+    _sync_directory(path.parent)
+
+
+def _key_files(folder: Path) -> Iterator[Path]:
+    # Names carry no meaning; folders that cannot be read are passed over like files.
+    for parent, _, names in os.walk(folder):
+        for name in names:
+            path = Path(parent, name)
+            if path.suffix == _EXTENSION:
+                yield path
+
+
+def _opened(path: Path) -> BinaryIO:
+    # Opening a named pipe would otherwise wait for its writer.
+    flags = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
+    return os.fdopen(os.open(path, flags), "rb")
+
+
+def _write_and_sync(descriptor: int, content: bytes) -> None:
+    with os.fdopen(descriptor, "wb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def _sync_directory(path: Path) -> None:
+    # Without this the move itself may be lost with the power. Windows cannot open folders.
+    if sys.platform == "win32":
+        return
+    descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        # Some network file systems cannot; the file is then as safe as they make it.
+        with suppress(OSError):
+            os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+@contextmanager
+def _explained(path: Path, verb: str) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise StorageFailed(f"Cannot {verb} {_shown(path)}: {reason}", hint=_hint(error)) from error
+
+
+def _shown(path: Path) -> str:
+    return terminal_safe(str(path), limit=1000)
+
+
+def _hint(error: OSError) -> str | None:
+    if isinstance(error, PermissionError):
+        return "check who owns the folder, or choose another one with --config-dir"
+    return None
+
+
+def _final(environ: Mapping[str, str], name: str) -> Path | None:
+    text = environ.get(name)
+    return Path(text) if text else None
+
+
+def _base(environ: Mapping[str, str], name: str, platform: Callable[[], Path]) -> Path:
+    return _final(environ, name) or platform()
+
+
+# Imported where it is needed: it takes as long as all the rest, and a variable spares it.
+
+
+def _platform_config() -> Path:
+    import platformdirs
+
+    return platformdirs.user_config_path(roaming=True)
+
+
+def _platform_data() -> Path:
+    import platformdirs
+
+    return platformdirs.user_data_path(roaming=True)
+
+
+if sys.platform == "win32":
+    import msvcrt
+
+    def _try_lock(descriptor: int) -> bool:
+        try:
+            msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)
+        except OSError:
+            return False
+        return True
+
+    def _lock(descriptor: int) -> None:
+        # Each call waits ten seconds at most.
+        while True:
+            with suppress(OSError):
+                return msvcrt.locking(descriptor, msvcrt.LK_LOCK, 1)
+
+else:
+    import fcntl
+
+    def _try_lock(descriptor: int) -> bool:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return False
+        return True
+
+    def _lock(descriptor: int) -> None:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)

@@ -1,0 +1,108 @@
+"""Who may send a command at all: the verdicts that every family shares."""
+
+from parsec.crypto.errors import SignatureError
+from parsec.crypto.keys import VerifyKey
+from parsec.data.instant import Instant
+from parsec.protocol.authentication import DeviceToken
+from parsec.protocol.invite import InvitationStatus
+from parsec.server.records import Author, InvitationRecord, Invited, OrganizationRecord
+from parsec.server.rules.refusal import Rejected, Verdict
+from parsec.server.rules.timestamp import CLIENT_EARLY_OFFSET, CLIENT_LATE_OFFSET
+
+# A key that is no device's (RFC 8032, 7.1): refusing who has none takes as long as any refusal.
+_DUMMY_KEY = VerifyKey(
+    bytes.fromhex("d75a980182b10ab7d54bfed3c964073a0ee172f3daa62325af021a68f707511a")
+)
+
+
+def check_token(
+    found: Author | OrganizationRecord | None, token: DeviceToken, *, now: Instant
+) -> Author:
+    """Make sure that a device of a bootstrapped organization calls, and now.
+
+    This comes before anything about the state of organization and user is told: who cannot sign
+    learns nothing of it, not even whether the device exists. Raises Rejected.
+    """
+    if found is None or _organization(found).bootstrapped_on is None:
+        raise Rejected(Verdict.ORGANIZATION_NOT_FOUND)
+    key = found.device.verify_key if isinstance(found, Author) else _DUMMY_KEY
+    try:
+        key.verify_with_signature(token.signature, token.signed_text)
+    except SignatureError:
+        raise Rejected(Verdict.BAD_AUTHENTICATION) from None
+    if not isinstance(found, Author):
+        raise Rejected(Verdict.BAD_AUTHENTICATION)
+    # Whole microseconds: a token may hold a number of seconds that no date can.
+    late = now - token.seconds * 1_000_000
+    if not -CLIENT_EARLY_OFFSET * 1e6 < late < CLIENT_LATE_OFFSET * 1e6:
+        raise Rejected(Verdict.TOKEN_EXPIRED)
+    return found
+
+
+def check_author(found: Author | OrganizationRecord | None, *, despite_tos: bool = False) -> Author:
+    """Make sure that a device's user may use the organization. Raises Rejected.
+
+    `despite_tos` is for the commands by which a user reads and accepts the terms of service.
+    """
+    if found is None or _organization(found).bootstrapped_on is None:
+        raise Rejected(Verdict.ORGANIZATION_NOT_FOUND)
+    check_not_expired(_organization(found))
+    if not isinstance(found, Author):
+        raise Rejected(Verdict.BAD_AUTHENTICATION)
+    if found.user.revoked_on is not None:
+        raise Rejected(Verdict.USER_REVOKED)
+    if found.user.is_frozen:
+        raise Rejected(Verdict.USER_FROZEN)
+    if not despite_tos and must_accept_tos(found):
+        raise Rejected(Verdict.TOS_NOT_ACCEPTED)
+    return found
+
+
+def must_accept_tos(author: Author) -> bool:
+    """Whether there are terms of service that are newer than what the user accepted."""
+    tos = author.organization.tos
+    accepted_on = author.user.tos_accepted_on
+    return tos is not None and (accepted_on is None or accepted_on < tos.updated_on)
+
+
+def check_token_holder(found: Invited | OrganizationRecord | None) -> Invited:
+    """Make sure that an invitation exists and was not ended. Raises Rejected."""
+    if found is None or _organization(found).bootstrapped_on is None:
+        raise Rejected(Verdict.ORGANIZATION_NOT_FOUND)
+    check_not_expired(_organization(found))
+    if not isinstance(found, Invited):
+        raise Rejected(Verdict.BAD_AUTHENTICATION)
+    match found.invitation.status:
+        case InvitationStatus.FINISHED:
+            raise Rejected(Verdict.INVITATION_GONE, cause="invitation completed")
+        case InvitationStatus.CANCELLED:
+            raise Rejected(Verdict.INVITATION_GONE, cause="invitation cancelled")
+        case InvitationStatus.PENDING:
+            return found
+
+
+def check_usable(invitation: InvitationRecord) -> None:
+    """Make sure that what a pending invitation leads to is still there. Raises Rejected."""
+    if invitation.setup_deleted_on is not None:
+        cause = "shared recovery set-up deleted"
+        raise Rejected(Verdict.INVITATION_GONE, cause=cause)
+    if invitation.claimer_revoked_on is not None:
+        raise Rejected(Verdict.INVITATION_GONE, cause="claimer revoked")
+
+
+def check_organization(found: OrganizationRecord | None) -> OrganizationRecord:
+    """Make sure that an organization is there, bootstrapped or not, and in use. Raises Rejected."""
+    if found is None:
+        raise Rejected(Verdict.ORGANIZATION_NOT_FOUND)
+    check_not_expired(found)
+    return found
+
+
+def check_not_expired(organization: OrganizationRecord) -> None:
+    """Raises Rejected."""
+    if organization.is_expired:
+        raise Rejected(Verdict.ORGANIZATION_EXPIRED)
+
+
+def _organization(found: Author | Invited | OrganizationRecord) -> OrganizationRecord:
+    return found if isinstance(found, OrganizationRecord) else found.organization

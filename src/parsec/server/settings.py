@@ -1,0 +1,141 @@
+"""What an operator may choose, with its types and defaults; `command.py` reads it from options."""
+
+import hmac
+from pathlib import Path
+from typing import TypeAlias
+
+import msgspec
+
+from parsec.data.address import ServerAddr
+from parsec.data.people import EmailAddress
+from parsec.protocol.server_config import (
+    AccountConfig,
+    CryptPadConfig,
+    CryptPadConfigDisabled,
+    OpenBaoConfig,
+    OpenBaoConfigDisabled,
+)
+
+PROTECTIONS = tuple(
+    f"{primary}{suffix}"
+    for primary in ("PASSWORD", "KEYRING", "PKI", "OPENBAO", "ACCOUNT_VAULT")
+    for suffix in ("", "+TOTP")
+)
+"""What may be advised for device files."""
+
+
+class Secret:
+    """A text that must not be printed; comparing takes the same time wherever it differs."""
+
+    __slots__ = ("_text",)
+
+    def __init__(self, text: str) -> None:
+        self._text = text
+
+    def reveal(self) -> str:
+        return self._text
+
+    def matches(self, text: str) -> bool:
+        return hmac.compare_digest(self._text.encode(), text.encode())
+
+    def __repr__(self) -> str:
+        return "Secret(…)"
+
+
+class SqliteDatabase(msgspec.Struct, frozen=True):
+    """A file."""
+
+    path: Path
+
+    def __str__(self) -> str:
+        return f"sqlite:///{self.path}"
+
+
+class PostgresqlDatabase(msgspec.Struct, frozen=True):
+    """A database of a PostgreSQL server; the URL may hold a password."""
+
+    url: Secret
+
+    def __str__(self) -> str:
+        return "postgresql"
+
+
+class MockedDatabase(msgspec.Struct, frozen=True):
+    """A database that ends with the process."""
+
+    def __str__(self) -> str:
+        return "MOCKED"
+
+
+Database: TypeAlias = SqliteDatabase | PostgresqlDatabase | MockedDatabase
+
+
+class SmtpServer(msgspec.Struct, frozen=True, kw_only=True):
+    """Where mails are handed over."""
+
+    host: str
+    port: int = 25
+    user: str | None = None
+    password: Secret | None = None
+    use_tls: bool = False
+    """TLS from the first byte."""
+    start_tls: bool = False
+    """TLS from the command STARTTLS on."""
+
+
+class MailFolder(msgspec.Struct, frozen=True):
+    """A folder that collects the mails which nobody sends."""
+
+    path: Path
+
+
+class MailSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """How mails leave."""
+
+    sender: EmailAddress
+    by: SmtpServer | MailFolder
+
+
+class InitialOrganization(msgspec.Struct, frozen=True, kw_only=True):
+    """What a new organization has unless the administration says otherwise."""
+
+    active_users_limit: int | None = None
+    user_profile_outsider_allowed: bool = True
+    realm_minimum_archiving_period_before_deletion: int = 2_592_000
+    tos_per_locale_urls: dict[str, str] | None = None
+
+
+class Tls(msgspec.Struct, frozen=True, kw_only=True):
+    """How the server speaks TLS by itself."""
+
+    certfile: Path
+    keyfile: Path | None = None
+    ciphers: str | None = None
+    """OpenSSL's notation; None: the modern ones of Python."""
+
+
+class Settings(msgspec.Struct, frozen=True, kw_only=True):
+    """A server's settings."""
+
+    host: str = "127.0.0.1"
+    port: int = 6777
+    server_addr: ServerAddr
+    database: Database
+    administration_token: Secret
+    mail: MailSettings
+    debug: bool = False
+    sse_keepalive: float | None = 30.0
+    """Seconds of silence after which a stream shows that it lives; None: never."""
+    spontaneous_organization_bootstrap: bool = False
+    organization_bootstrap_webhook: str | None = None
+    initial_organization: InitialOrganization = InitialOrganization()
+    advisory_device_file_protection: tuple[str, ...] = ()
+    account_config: AccountConfig = AccountConfig.DISABLED
+    cryptpad: CryptPadConfig = CryptPadConfigDisabled()
+    openbao: OpenBaoConfig = OpenBaoConfigDisabled()
+    cors_allow_origins: tuple[str, ...] = ()
+    proxy_trusted_addresses: str = "127.0.0.1"
+    """Addresses and networks, separated by commas, or `*`."""
+    tls: Tls | None = None
+    client_web_app: Path | None = None
+    template_dir: Path | None = None
