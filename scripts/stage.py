@@ -15,6 +15,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 
 import pexpect
@@ -23,6 +24,7 @@ PATIENCE = 60.0
 """Seconds after which a line that does not come is a failure."""
 
 _CONTROL = re.compile(r"\x1b\[(?P<args>[0-9;?]*)(?P<verb>[A-Za-z])|\x1b[=>78]|\x1b\][^\x07]*\x07")
+_CURRENT_ITEM = re.compile(r"^> (.*)$", re.MULTILINE)
 
 
 class Screen:
@@ -147,18 +149,14 @@ class Terminal:
     def choose(self, prompt: str, item: str) -> None:
         """Move to an item of a list with the arrow keys, and press Enter."""
         self.see(prompt)
-        current = re.compile(r"^> (.*)$", re.MULTILINE)
+        self._settle(lambda: self._current_item() is not None)
         for _ in range(20):
-            self._settle(lambda: current.search(self.screen.text, self._mark) is not None)
-            match = current.search(self.screen.text, self._mark)
-            if match and item in match[1]:
+            before = self._current_item() or ""
+            if item in before:
                 self._child.send("\r")
                 return
-            before = match[1] if match else ""
             self._child.send("\x1b[B")
-            self._settle(
-                lambda seen=before: _other(current.search(self.screen.text, self._mark), seen)
-            )
+            self._settle(partial(self._moved, before))
         raise AssertionError(f"{item!r} is not to choose:\n{self.screen.text}")
 
     def press_control_c(self) -> None:
@@ -180,6 +178,13 @@ class Terminal:
         found = self._child.exitstatus
         assert found == code, f"exit code {found}, expected {code}:\n{self.screen.text}"
         return self.screen.text
+
+    def _current_item(self) -> str | None:
+        match = _CURRENT_ITEM.search(self.screen.text, self._mark)
+        return match[1] if match else None
+
+    def _moved(self, before: str) -> bool:
+        return self._current_item() not in (None, before)
 
     def _settle(self, done: Callable[[], bool]) -> None:
         deadline = time.monotonic() + PATIENCE
@@ -207,10 +212,6 @@ class Terminal:
             if line.strip():
                 self._show(line)
         self._shown = max(self._shown, finished)
-
-
-def _other(match: re.Match[str] | None, before: str) -> bool:
-    return match is not None and match[1] != before
 
 
 class Person:

@@ -40,9 +40,10 @@ SPECIFIED_EMAIL = re.compile(rf"(?:{DOT}|{QS})@(?:{DOT}|{LIT})")
 
 MIB = 1 << 20
 
-EMAIL_PIECES = st.sampled_from(
-    ["a", "b.c", "-", "--", ".", "@", " ", "\t", "\r\n", "\r\n ", "(", ")", "(x)", '"', '"q"', "\\"]
-    + ["[", "]", "[1]", "\x00", "\x01", "é", "(\\))", "<", ","]
+EMAIL_PIECES = st.one_of(
+    st.sampled_from(["a", "b.c", "-", "--", ".", "@", "<", ",", "\\", "\x00", "\x01", "é"]),
+    st.sampled_from([" ", "\t", "\r\n", "\r\n ", "(", ")", "(x)", "(\\))"]),
+    st.sampled_from(['"', '"q"', "[", "]", "[1]"]),
 )
 EMAIL_SIDES = st.lists(EMAIL_PIECES, max_size=6).map("".join)
 
@@ -260,6 +261,7 @@ def test_codes_compare_by_their_text() -> None:
     assert code == ValidationCode("ABC234")
     assert code != ValidationCode("ABC235")
     assert code != "é"
+    assert code != "\ud800"
     assert code != b"ABC234"
 
 

@@ -55,20 +55,13 @@ class GatheredShares(Record, frozen=True, kw_only=True, tag="parsec_py_gathered_
     setup_created_on: Instant
     shares: dict[UserID, Annotated[list[ShamirShare], msgspec.Meta(max_length=MAX_SHARES)]]
 
-    def belongs_to(
-        self,
-        *,
-        server: ServerAddr,
-        organization_id: OrganizationID,
-        user_id: UserID,
-        setup_created_on: Instant,
-    ) -> bool:
-        """Whether the shares are of that set-up; those of another one are of no use for it."""
+    def same_setup(self, other: "GatheredShares") -> bool:
+        """Whether the shares of both fit together; those of another set-up are of no use."""
         return (self.server, self.organization_id, self.user_id, self.setup_created_on) == (
-            server,
-            organization_id,
-            user_id,
-            setup_created_on,
+            other.server,
+            other.organization_id,
+            other.user_id,
+            other.setup_created_on,
         )
 
     def with_shares(self, shares: Mapping[UserID, list[ShamirShare]]) -> "GatheredShares":

@@ -7,7 +7,6 @@ import os
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from pathlib import Path
 from types import TracebackType
 from typing import Any, Protocol, Self, TypeVar, assert_never
 
@@ -36,19 +35,19 @@ from parsec.client.records import (
 from parsec.client.recoveries import Recoveries, RecoveryDamaged
 from parsec.client.rules.certificates import Ledger
 from parsec.client.rules.device_file import open_device, protect
+from parsec.client.rules.timing import DEFAULT_POLL_BASE_MS
 from parsec.client.step import Ask, Call, Flow, Keep, Means, News, Question, Step, Tell, Wait
 from parsec.client.storage import (
-    ChangedMeanwhile,
     CertificateStore,
-    DamagedCertificates,
+    ChangedMeanwhile,
     StorageUnavailable,
+    forget_certificates,
 )
 from parsec.client.transport import AdminTransport, Http, Transport
 from parsec.crypto.entropy import Entropy, system_entropy
-from parsec.crypto.errors import CryptoError
 from parsec.crypto.keys import SecretKey
 from parsec.data.address import ServerAddr
-from parsec.data.ids import DeviceID
+from parsec.data.ids import DeviceID, TOTPOpaqueKeyID
 from parsec.data.instant import Instant
 from parsec.data.local_device import LocalDevice
 from parsec.wire.msgpack import MalformedError
@@ -56,3 +55,237 @@ from parsec.wire.msgpack import MalformedError
 T = TypeVar("T")
 
 _POLLING_VARIABLE = "_PARSEC_INVITE_POLLING_THROTTLE_MS"
+
+
+def system_now() -> Instant:
+    """What the clock of this machine says."""
+    return Instant(time.time_ns() // 1_000)
+
+
+class Person(Protocol):
+    """Whoever sits in front of the program, or the script that stands in."""
+
+    def answer(self, question: Question[T]) -> T:
+        """The answer to a question.
+
+        Raises FlowError where there is none to be had, KeyboardInterrupt where the person leaves.
+        """
+
+    def hear(self, news: News) -> None:
+        """Take note."""
+
+
+class World:
+    """Everything outside the flows. To be closed, or used as a context manager."""
+
+    def __init__(
+        self,
+        person: Person,
+        *,
+        places: Directories | None = None,
+        environ: Mapping[str, str] = os.environ,
+        now: Callable[[], Instant] = system_now,
+        entropy: Entropy = system_entropy,
+        sleep: Callable[[float], None] = time.sleep,
+        peer_timeout_seconds: float = 600.0,
+    ) -> None:
+        self.places = places or directories(environ)
+        self.means = Means(
+            now=now,
+            entropy=entropy,
+            polling_ms=_polling_ms(environ),
+            timeout_seconds=peer_timeout_seconds,
+        )
+        self._person = person
+        self._sleep = sleep
+        self._http = Http(environ)
+        self._transport = Transport(self._http, now=now)
+        self._recoveries = Recoveries(self.places, entropy)
+        self._stores: dict[DeviceID, CertificateStore] = {}
+
+    # --- Flows ---
+
+    def run(self, flow: Flow[T]) -> T:
+        """The result of a flow. Raises FlowError or KeyboardInterrupt."""
+        return drive(flow, self.carry_out)
+
+    def carry_out(self, step: Step) -> object:
+        """What comes of one step. Raises FlowError or KeyboardInterrupt."""
+        match step:
+            case Call():
+                return self._transport.send(step.caller, step.request)
+            case Ask():
+                return self._ask(step.question)
+            case Tell():
+                return self._person.hear(step.news)
+            case Wait():
+                return self._sleep(step.seconds)
+            case Keep():
+                return self._keep(step.record)
+            case _:
+                assert_never(step)
+
+    # --- Devices ---
+
+    def devices(self) -> list[FoundDevice]:
+        """The device files of this machine."""
+        return list_devices(self.places)
+
+    @contextmanager
+    def using(
+        self, device_id: DeviceID, *, waiting: Callable[[], None], accessed: Callable[[], None]
+    ) -> Iterator[None]:
+        """Keep other processes from a device meanwhile; see `files.in_use`."""
+        with in_use(self.places, device_id, waiting=waiting, accessed=accessed):
+            yield
+
+    def unlock(
+        self, found: FoundDevice, guard: Guard, *, totp_key: SecretKey | None = None
+    ) -> LocalDevice:
+        """The device in a file. Raises FlowError (AuthenticationFailed for a wrong password)."""
+        return open_device(found.file, key=guard.key(found.file), totp_key=totp_key)
+
+    def protect_again(
+        self,
+        found: FoundDevice,
+        device: LocalDevice,
+        guard: Guard,
+        *,
+        totp: tuple[TOTPOpaqueKeyID, SecretKey] | None,
+    ) -> None:
+        """Replace a device file by one with other contents or another protection."""
+        self._save(device, guard, totp, replaced=found)
+
+    def forget(self, found: FoundDevice) -> None:
+        """Delete a device file and what the device stored. Raises StorageFailed."""
+        self._close_store(found.file.device_id)
+        forget_device(self.places, found)
+
+    # --- What earlier runs kept ---
+
+    def session(self, device: LocalDevice) -> Session:
+        """A device at work, with what it has verified so far. Raises FlowError."""
+        certificates = self._opened_store(device).load()
+        ledger = Ledger.restore(
+            device.user_id, device.root_verify_key, device.initial_profile, certificates
+        )
+        return Session(device=device, ledger=ledger, means=self.means)
+
+    def forget_certificates(self, device_id: DeviceID) -> None:
+        """Delete a device's certificates, damaged or not; the next poll fetches all again."""
+        self._close_store(device_id)
+        forget_certificates(self.places.data, device_id)
+
+    def resumed(self, beginning: GatheredShares) -> GatheredShares:
+        """The shares that an earlier run gathered for the same set-up, else `beginning`."""
+        try:
+            payload = self._recoveries.load_recovery(beginning.user_id)
+            kept = None if payload is None else GatheredShares.load(payload)
+        except (RecoveryDamaged, StorageFailed, MalformedError) as error:
+            self._person.hear(Notice(f"The shares gathered before cannot be used: {error}"))
+            return beginning
+        if kept is None:
+            return beginning
+        if not kept.same_setup(beginning):
+            self._person.hear(Notice("The shares gathered before are of another shared recovery"))
+            return beginning
+        return kept
+
+    # --- Servers ---
+
+    def administration(self, server: ServerAddr, token: str) -> AdminTransport:
+        """The administration interface of a server."""
+        return AdminTransport(self._http, server, token, now=self.means.now)
+
+    def close(self) -> None:
+        """Close connections and stores."""
+        self._http.close()
+        for device_id in list(self._stores):
+            self._close_store(device_id)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def _ask(self, question: Question[Any]) -> object:
+        if not isinstance(question, ChooseProtection):
+            return self._person.answer(question)
+        # What is asked for is about to be registered with the server: whatever could keep its file
+        # from being written must show now.
+        ensure_writable(self.places)
+        return PreparedGuard(self._person.answer(question), self.means.entropy)
+
+    def _keep(self, record: object) -> None:
+        match record:
+            case NewDevice():
+                self._save(record.device, record.guard, record.totp, replaced=None)
+            case VerifiedCertificates():
+                self._append(record)
+            case ForgottenCertificates():
+                self._opened_store(record.device).clear()
+            case GatheredShares():
+                with self._only_noticed("The gathered shares cannot be kept for a later run"):
+                    self._recoveries.save_recovery(record.user_id, record.dump())
+            case RecoveryDone():
+                with self._only_noticed("The gathered shares cannot be deleted"):
+                    self._recoveries.forget_recovery(record.user_id)
+            case _:
+                raise TypeError(f"nobody keeps a {type(record).__name__}")
+
+    def _save(
+        self,
+        device: LocalDevice,
+        guard: Guard,
+        totp: tuple[TOTPOpaqueKeyID, SecretKey] | None,
+        *,
+        replaced: FoundDevice | None,
+    ) -> None:
+        key, fields = guard.new(self.means.entropy)
+        now = self.means.now()
+        file = protect(
+            device,
+            fields=fields,
+            key=key,
+            created_on=replaced.file.created_on if replaced else now,
+            protected_on=now,
+            totp=totp,
+            entropy=self.means.entropy,
+        )
+        save_device_file(self.places, file, path=replaced.path if replaced else None)
+
+    def _append(self, record: VerifiedCertificates) -> None:
+        # A cache: what is not stored is polled again.
+        with self._only_noticed("The certificates cannot be stored"):
+            self._opened_store(record.device).append(record.batch, self.means.entropy)
+
+    @contextmanager
+    def _only_noticed(self, what: str) -> Iterator[None]:
+        """Failures that need not end the conversation are told instead."""
+        try:
+            yield
+        except (StorageFailed, StorageUnavailable, ChangedMeanwhile) as error:
+            self._person.hear(Notice(f"{what}: {error}"))
+
+    def _opened_store(self, device: LocalDevice) -> CertificateStore:
+        store = self._stores.get(device.device_id)
+        if store is None:
+            store = CertificateStore.open(self.places.data, device)
+            self._stores[device.device_id] = store
+        return store
+
+    def _close_store(self, device_id: DeviceID) -> None:
+        store = self._stores.pop(device_id, None)
+        if store is not None:
+            store.close()
+
+
+def _polling_ms(environ: Mapping[str, str]) -> float:
+    text = environ.get(_POLLING_VARIABLE, "")
+    return float(text) if text.isdecimal() and text.isascii() else float(DEFAULT_POLL_BASE_MS)

@@ -15,9 +15,8 @@ DEFAULT_LIMIT = 1 << 20
 """Most bytes that a frame may hold, uncompressed: for manifests, and for anything else."""
 
 _FORMAT = b"\x00"
-_SMALL = 4096
-_STEP = 64
 _MAX_FRAMES = 16
+"""Several Zstandard frames in a row are one text; nobody writes them, and each costs time."""
 
 
 def dump_frame(payload: bytes) -> bytes:
@@ -29,56 +28,32 @@ def load_frame(data: bytes, *, limit: int = DEFAULT_LIMIT) -> bytes:
     """The payload of a frame. Raises MalformedError, also for one above `limit` bytes."""
     if data[:1] != _FORMAT:
         raise MalformedError("unknown format of a frame")
-    compressed = data[1:]
-    try:
-        announced = zstandard.get_frame_parameters(compressed).content_size
-        if announced == 0:
-            # The library would not look at what follows.
-            return _load_slowly(compressed, limit)
-        if announced > limit and announced != zstandard.CONTENTSIZE_UNKNOWN:
-            raise MalformedError("frame expands too much")
-        return _kept.decompressor.decompress(
-            compressed, max_output_size=_guess(compressed, limit), allow_extra_data=False
-        )
-    except zstandard.ZstdError:
-        return _load_slowly(compressed, limit)
-
-
-def _guess(compressed: bytes, limit: int) -> int:
-    # The whole size is allocated beforehand; nearly all frames are certificates of some 200 bytes.
-    return _SMALL if len(compressed) * 4 < _SMALL else limit
-
-
-def _load_slowly(compressed: bytes, limit: int) -> bytes:
-    """Any series of a few frames, fed in small steps: none expands far beyond the limit."""
-    payload = bytearray()
+    compressed, payload = data[1:], bytearray()
     for _ in range(_MAX_FRAMES):
-        rest = _load_next(compressed, payload, limit)
-        if not rest:
+        compressed = _load_next(compressed, payload, limit)
+        if not compressed:
             return bytes(payload)
-        compressed = rest
     raise MalformedError("too many frames in a row")
 
 
 def _load_next(compressed: bytes, payload: bytearray, limit: int) -> bytes:
-    """Add what the next frame holds to the payload; what follows it is left."""
-    reader = zstandard.ZstdDecompressor().decompressobj()
+    """Add what the next frame holds to the payload, and give back what follows the frame."""
+    # Decompressing in one call would let the frame decide how much memory that takes, and the
+    # library would not tell whether something follows. A byte expands to 32 KiB at most.
+    step = max(256, limit >> 15)
+    reader = _kept.decompressor.decompressobj()
     at = 0
     while at < len(compressed) and not reader.eof:
-        payload += _decompress(reader, compressed[at : at + _STEP])
-        at += _STEP
+        try:
+            payload += reader.decompress(compressed[at : at + step])
+        except zstandard.ZstdError:
+            raise MalformedError("frame is not Zstandard") from None
         if len(payload) > limit:
             raise MalformedError("frame expands too much")
+        at += step
     if not reader.eof:
         raise MalformedError("frame is truncated")
     return reader.unused_data + compressed[at:]
-
-
-def _decompress(reader: "zstandard.ZstdDecompressionObj", step: bytes) -> bytes:
-    try:
-        return reader.decompress(step)
-    except zstandard.ZstdError:
-        raise MalformedError("frame is not Zstandard") from None
 
 
 class _Kept(threading.local):

@@ -74,12 +74,11 @@ def _check_parameters(vector: Vector) -> None:
     author = recipients[0] if vector["author_among_recipients"] else ids[-1]
     weights = dict(zip(recipients, vector["weights"], strict=True))
 
+    refusal: str | None = None
     try:
         check_shares(author, weights, vector["threshold"])
     except SetupRefused as error:
         refusal = _REFUSALS[type(error)]
-    else:
-        refusal = None
 
     assert refusal == vector["expected"].get("error")
 

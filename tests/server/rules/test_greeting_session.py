@@ -66,7 +66,7 @@ class Session(RuleBasedStateMachine):
         self.joined.add(side)
 
     @precondition(lambda self: self.attempts)
-    @rule(side=SIDES, reason=st.sampled_from([MANUALLY, AUTOMATICALLY]))
+    @rule(side=SIDES, reason=st.sampled_from(list(CancelledGreetingAttemptReason)))
     def cancel(self, side: GreeterOrClaimer, reason: CancelledGreetingAttemptReason) -> None:
         last = self.attempts[self.last]
         try:
@@ -125,9 +125,9 @@ class Session(RuleBasedStateMachine):
             return refused.reply
         if progress.is_first_time:
             field = "greeter_data" if side is GREETER else "claimer_data"
+            nothing = GreetingStepRecord(step=number, greeter_data=None, claimer_data=None)
             self.steps[self.last, number] = msgspec.structs.replace(
-                current or GreetingStepRecord(step=number, greeter_data=None, claimer_data=None),
-                **{field: submission.data},
+                current or nothing, **{field: submission.data}
             )
         return progress.peer_data
 

@@ -57,11 +57,11 @@ def _poll(session: Session) -> Flow[int]:
     if integration.must_refetch:
         # The profile changed from or to OUTSIDER: the other version of everything is needed.
         yield from keep(ForgottenCertificates(device))
-        session.ledger = empty_ledger(device)
+        session.ledger = integration.ledger
         answer = yield from call(device, session.ledger.request())
         integration = integrate(session.ledger, answer)
     for warning in integration.warnings:
-        yield from tell(Notice(warning))
+        yield from tell(Notice(warning.gap.explanation))
     if integration.accepted:
         yield from keep(VerifiedCertificates(device, integration.accepted))
     session.ledger = integration.ledger

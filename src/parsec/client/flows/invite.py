@@ -39,7 +39,7 @@ from parsec.client.flows.greeting import (
 from parsec.client.flows.race import race
 from parsec.client.flows.user import create_user
 from parsec.client.records import NewDevice
-from parsec.client.rules.shamir import open_share
+from parsec.client.rules.shamir import open_share, share_to_give
 from parsec.client.step import (
     Conflict,
     Flow,
@@ -190,12 +190,11 @@ def greet(session: Session, token: AccessToken) -> Flow[None]:
     shares: list[ShamirShare] = []
     if isinstance(item, InviteListItemShamirRecovery):
         # Before anybody is kept waiting: is there a share to give at all?
-        shares = open_share(
-            session.ledger,
-            session.device,
-            claimer=item.claimer_user_id,
-            setup_created_on=item.shamir_recovery_created_on,
+        certificate = share_to_give(
+            session.ledger, item.claimer_user_id, item.shamir_recovery_created_on
         )
+        opened = open_share(session.ledger, certificate, session.device.private_key)
+        shares = opened.weighted_share
     yield from tell(Began(Activity.WAIT_CLAIMER))
     line = GreeterLine(session.device, token)
     joined = yield from join_as_greeter(line, session.means)

@@ -41,7 +41,17 @@ from parsec.client.flows.greeting import (
 )
 from parsec.client.flows.invite import complete_invitation
 from parsec.client.records import GatheredShares, NewDevice, RecoveryDone
-from parsec.client.rules.shamir import check_setup_parameters, setup_warnings
+from parsec.client.rules.ledger import UserInfo
+from parsec.client.rules.shamir import (
+    AnyoneAlone,
+    ExternalRecipient,
+    NoSlack,
+    OneAlone,
+    SetupWarning,
+    check_against_ledger,
+    check_setup_parameters,
+    setup_warnings,
+)
 from parsec.client.rules.timing import GreaterTimestampOffset, greater_timestamp
 from parsec.client.step import (
     Conflict,
@@ -118,19 +128,17 @@ def create_setup(
     yield from poll_certificates(session)
     weights = _weights(session, recipients)
     yield from tell(Began(Activity.CREATE_SETUP))
-    total = sum(weights.values())
+    own = session.device.user_id
     if threshold is None:
         # Refused before the question, so that nobody answers for nothing.
-        check_setup_parameters(session.ledger, session.device.user_id, weights, threshold=1)
-        threshold = yield from ask(ChooseThreshold(highest=total, recipients=len(weights)))
-    check_setup_parameters(session.ledger, session.device.user_id, weights, threshold=threshold)
-    warnings = setup_warnings(session.ledger, weights, threshold=threshold)
-    for warning in warnings:
-        yield from tell(Notice(warning))
-    if confirm:
-        people = _people(session, weights)
-        if not (yield from ask(ConfirmSetup(threshold, people, tuple(warnings)))):
-            return None
+        check_setup_parameters(own, weights, 1, session.ledger)
+        threshold = yield from ask(ChooseThreshold(sum(weights.values()), recipients=len(weights)))
+    check_setup_parameters(own, weights, threshold, session.ledger)
+    people = _people(session, weights)
+    for warning in setup_warnings(weights, threshold, people):
+        yield from tell(Notice(_advice(warning, people)))
+    if confirm and not (yield from ask(ConfirmSetup(threshold, _shares(weights, people)))):
+        return None
     yield from _create_setup(session, weights, threshold)
     yield from poll_quietly(session)
     yield from tell(Ended(Activity.CREATE_SETUP))
@@ -173,12 +181,29 @@ def _unknown_recipient(session: Session, email: EmailAddress) -> FlowError:
     )
 
 
-def _people(session: Session, weights: Mapping[UserID, int]) -> tuple[Person, ...]:
-    people = [
-        Person(user_id, session.ledger.user(user_id).human_handle, weight)
-        for user_id, weight in weights.items()
+def _people(session: Session, weights: Mapping[UserID, int]) -> dict[UserID, UserInfo]:
+    found = {user_id: session.ledger.user(user_id) for user_id in weights}
+    return {user_id: user for user_id, user in found.items() if user is not None}
+
+
+def _shares(weights: Mapping[UserID, int], people: Mapping[UserID, UserInfo]) -> tuple[Person, ...]:
+    shares = [
+        Person(user_id, people[user_id].human_handle, weight) for user_id, weight in weights.items()
     ]
-    return tuple(sorted(people, key=lambda person: str(person.human_handle)))
+    return tuple(sorted(shares, key=lambda person: str(person.human_handle)))
+
+
+def _advice(warning: SetupWarning, people: Mapping[UserID, UserInfo]) -> str:
+    match warning:
+        case AnyoneAlone():
+            return "with threshold 1, any single recipient can take over your account"
+        case OneAlone(recipient=recipient):
+            name = people[recipient].human_handle
+            return f"{name} alone has enough shares to take over your account"
+        case NoSlack():
+            return "all shares are needed: losing one recipient makes the recovery impossible"
+        case ExternalRecipient(recipient=recipient):
+            return f"{people[recipient].human_handle} is an external user"
 
 
 def _create_setup(session: Session, weights: Mapping[UserID, int], threshold: int) -> Flow[None]:
@@ -209,9 +234,7 @@ def _create_setup(session: Session, weights: Mapping[UserID, int], threshold: in
             case statuses.RevokedRecipient() | statuses.ShamirRecoveryAlreadyExists():
                 # Something happened meanwhile: what exactly, our own checks tell better.
                 yield from poll_quietly(session)
-                check_setup_parameters(
-                    session.ledger, device.user_id, dict(weights), threshold=threshold
-                )
+                check_against_ledger(device.user_id, weights, session.ledger)
             case _:
                 raise _setup_refusal(reply)
     raise InvalidAnswer("The server never accepts the date of the set-up")
@@ -250,7 +273,8 @@ def _setup_request(
 def _share_certificate(
     session: Session, recipient: UserID, shares: list[ShamirShare], timestamp: Instant
 ) -> bytes:
-    device = session.device
+    device, public_key = session.device, session.ledger.public_key(recipient)
+    assert public_key is not None, "recipients were checked against the ledger"
     data = ShamirRecoveryShareData(
         author=device.device_id, timestamp=timestamp, weighted_share=shares
     )
@@ -259,9 +283,7 @@ def _share_certificate(
         timestamp=timestamp,
         user_id=device.user_id,
         recipient=recipient,
-        ciphered_share=data.seal(
-            author_key=device.signing_key, recipient=session.ledger.public_key(recipient)
-        ),
+        ciphered_share=data.seal(author_key=device.signing_key, recipient=public_key),
     ).sign(device.signing_key)
 
 

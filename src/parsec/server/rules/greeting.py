@@ -39,6 +39,7 @@ from parsec.protocol.statuses import (
     StepMismatch,
     StepTooAdvanced,
 )
+from parsec.protocol.versions import ApiVersion
 from parsec.server.records import (
     GreetingAttemptRecord,
     GreetingCancellation,
@@ -47,16 +48,16 @@ from parsec.server.records import (
     UserRecord,
 )
 from parsec.server.rules.greeting_step import Submission
-from parsec.server.rules.invite import check_usable, invitation_state, may_greet
+from parsec.server.rules.invite import invitation_state, may_greet
 from parsec.server.rules.refusal import Refused, Rejected, Verdict
 
 # The codes that people compare were computed otherwise before (server-core.md 9.3).
 _FIRST_REVISION_WITH_STEPS = 2
 
 
-def check_revision(revision: int) -> None:
+def check_revision(version: ApiVersion) -> None:
     """Of the caller's API, before any step. Raises Rejected (422)."""
-    if revision < _FIRST_REVISION_WITH_STEPS:
+    if version.revision < _FIRST_REVISION_WITH_STEPS:
         raise Rejected(Verdict.BAD_VERSION)
 
 
@@ -87,19 +88,13 @@ def check_greeter_may_start(
 
 
 def check_claimer_may_start(
-    invitation: InvitationRecord,
-    greeter: UserRecord | None,
-    *,
-    is_recipient: bool,
-    now: Instant,
-    lifetime: int | None,
+    invitation: InvitationRecord, greeter: UserRecord | None, *, is_recipient: bool
 ) -> UserRecord:
-    """The greeter whom the claimer chose. Raises Refused or Rejected (410)."""
+    """The greeter whom the claimer of a usable invitation chose. Raises Refused."""
     if greeter is None:
         raise Refused(GreeterNotFound())
     if greeter.revoked_on is not None:
         raise Refused(GreeterRevoked())
-    check_usable(invitation, now=now, lifetime=lifetime)
     if not may_greet(invitation, greeter, is_recipient=is_recipient):
         raise Refused(GreeterNotAllowed())
     return greeter
@@ -177,15 +172,8 @@ def check_greeter(
     return encounter
 
 
-def check_claimer(
-    invitation: InvitationRecord,
-    encounter: Encounter | None,
-    *,
-    now: Instant,
-    lifetime: int | None,
-) -> Encounter:
-    """The attempt that a claimer names. Raises Refused or Rejected (410)."""
-    check_usable(invitation, now=now, lifetime=lifetime)
+def check_claimer(invitation: InvitationRecord, encounter: Encounter | None) -> Encounter:
+    """The attempt that the claimer of a usable invitation names. Raises Refused."""
     if encounter is None or encounter.attempt.token != invitation.token:
         raise Refused(GreetingAttemptNotFound())
     if encounter.greeter.revoked_on is not None:

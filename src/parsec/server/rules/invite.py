@@ -101,6 +101,11 @@ def check_invite_shamir_recovery(
 # --- Greeters ---
 
 
+def sees_user_invitations(member: UserRecord) -> bool:
+    """Whether the invitations of new users are listed for a member."""
+    return member.profile is UserProfile.ADMIN
+
+
 def may_greet(invitation: InvitationRecord, user: UserRecord, *, is_recipient: bool) -> bool:
     """Whether a user may greet; `is_recipient` matters to shared recoveries only."""
     if user.revoked_on is not None or user.is_frozen:
@@ -138,8 +143,8 @@ def check_cancel(
     is_recipient: bool,
     now: Instant,
     lifetime: int | None,
-) -> None:
-    """Raises Refused."""
+) -> InvitationRecord:
+    """The invitation to end. Raises Refused."""
     if invitation is None:
         raise Refused(InvitationNotFound())
     state = invitation_state(invitation, now=now, lifetime=lifetime)
@@ -148,6 +153,7 @@ def check_cancel(
     if state.status is InvitationStatus.CANCELLED:
         raise Refused(InvitationAlreadyCancelled(), state.cause)
     _check_may_end(invitation, author, is_recipient=is_recipient)
+    return invitation
 
 
 def check_complete(
@@ -157,8 +163,8 @@ def check_complete(
     is_recipient: bool,
     now: Instant,
     lifetime: int | None,
-) -> None:
-    """Raises Refused."""
+) -> InvitationRecord:
+    """The invitation to end. Raises Refused."""
     if invitation is None:
         raise Refused(InvitationNotFound())
     state = invitation_state(invitation, now=now, lifetime=lifetime)
@@ -167,6 +173,7 @@ def check_complete(
     if state.status is InvitationStatus.CANCELLED:
         raise Refused(InvitationCancelled(), state.cause)
     _check_may_end(invitation, author, is_recipient=is_recipient)
+    return invitation
 
 
 def _check_may_end(invitation: InvitationRecord, author: UserRecord, *, is_recipient: bool) -> None:

@@ -44,7 +44,6 @@ from parsec.server.records import (
     ShamirSetupRecord,
     UserRecord,
 )
-from parsec.server.rules.invite import check_usable
 from parsec.server.rules.refusal import Refused
 from parsec.server.rules.timestamp import check_ballpark, check_greater
 from parsec.wire.msgpack import MalformedError
@@ -210,17 +209,14 @@ def check_reveal(
     invitation: InvitationRecord,
     setup: ShamirSetupRecord | None,
     reveal_token: AccessToken,
-    *,
-    now: Instant,
-    lifetime: int | None,
-) -> None:
-    """`setup` is the one of the invitation. Raises Refused or Rejected (410)."""
-    check_usable(invitation, now=now, lifetime=lifetime)
+) -> ShamirSetupRecord:
+    """The set-up to reveal; `setup` is that of the usable invitation. Raises Refused."""
     if invitation.type is not InvitationType.SHAMIR_RECOVERY or setup is None:
         raise Refused(BadInvitationType())
     # Tokens compare in constant time.
     if setup.reveal_token != reveal_token:
         raise Refused(BadRevealToken())
+    return setup
 
 
 # --- Events ---
