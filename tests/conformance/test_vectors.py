@@ -37,10 +37,21 @@ def test_vector(topic: str, vector: Vector | None, document: dict[str, Any]) -> 
 def _cases(file: Path) -> list[Any]:
     document = json.loads(file.read_text(encoding="utf-8"))
     topic = file.stem
-    vectors = document.get("scenarios", document.get("vectors")) or [None]
+    vectors: list[Vector | None] = [*_vectors(document)] or [None]
     return [
         pytest.param(topic, vector, document, id=f"{topic}-{_name(vector, number)}")
         for number, vector in enumerate(vectors)
+    ]
+
+
+def _vectors(document: dict[str, Any]) -> list[Vector]:
+    """What stands in the lists of a file, whatever the lists are called."""
+    return [
+        vector
+        for group in document.values()
+        if isinstance(group, list)
+        for vector in group
+        if isinstance(vector, dict)
     ]
 
 

@@ -82,7 +82,7 @@ def authority_key(name: str = "authority") -> SequesterSigningKey:
 @cache
 def _rsa_der(name: str) -> bytes:
     # New in each run: RSA keys do not follow from names, and no test looks at their bytes.
-    key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
+    key = rsa.generate_private_key(public_exponent=65537, key_size=1024)
     return key.private_bytes(Encoding.DER, PrivateFormat.PKCS8, NoEncryption())
 
 

@@ -4,7 +4,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
-from parsec.client.step import Call, Flow, FlowError, Means, Step, Tell, Wait
+import pytest
+
+from parsec.client.step import Ask, Call, Flow, FlowError, Keep, Means, Step, Tell, Wait
 from parsec.crypto.entropy import Entropy, system_entropy
 from parsec.data.ids import GreetingAttemptID
 from parsec.data.instant import Instant
@@ -152,21 +154,25 @@ class Side:
     """One side of a conversation: its flow, what it is asked, and how it ended."""
 
     flow: Flow[Any]
-    answer: Callable[[Step], Any]
+    server: Callable[[Any], Any]
+    """From a request to its reply."""
+    person: Callable[[Any], Any] = lambda question: pytest.fail(f"unexpected {question!r}")
+    """From a question to its answer."""
     result: Any = None
     error: BaseException | None = None
     done: bool = False
     heard: list[Any] = field(default_factory=list)
+    kept: list[Any] = field(default_factory=list)
     open_step: Step | None = None
 
-    def advance(self, meeting: "Meeting") -> None:
+    def advance(self) -> None:
         """Carry on until the flow waits, has a question that nobody can answer yet, or ends."""
         try:
             step = self.open_step or next(self.flow)
             self.open_step = None
             while not isinstance(step, Wait):
                 try:
-                    reply = self._reply(meeting, step)
+                    reply = self._reply(step)
                 except NotYet:
                     self.open_step = step
                     return
@@ -179,22 +185,26 @@ class Side:
         except (FlowError, KeyboardInterrupt) as raised:
             self.error, self.done = raised, True
 
-    def _reply(self, meeting: "Meeting", step: Step) -> Any:
-        if isinstance(step, Tell):
-            self.heard.append(step.news)
-            return None
-        if isinstance(step, Call):
-            return meeting.answer(step.request)
-        return self.answer(step)
+    def _reply(self, step: Step) -> Any:
+        match step:
+            case Tell():
+                self.heard.append(step.news)
+            case Keep():
+                self.kept.append(step.record)
+            case Call():
+                return self.server(step.request)
+            case Ask():
+                return self.person(step.question)
+        return None
 
 
-def converse(meeting: Meeting, *sides: Side, ticks: int = 10_000) -> None:
+def converse(clock: Clock, *sides: Side, ticks: int = 10_000) -> None:
     """Advance the sides in turn until all have ended; each gives way when it waits."""
     for _ in range(ticks):
         alive = [side for side in sides if not side.done]
         if not alive:
             return
         for side in alive:
-            side.advance(meeting)
-        meeting.clock.now = meeting.clock.now.plus(milliseconds=500)
+            side.advance()
+        clock.now = clock.now.plus(milliseconds=500)
     raise AssertionError("the conversation does not end")

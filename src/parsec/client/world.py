@@ -36,7 +36,19 @@ from parsec.client.recoveries import Recoveries, RecoveryDamaged
 from parsec.client.rules.certificates import Ledger
 from parsec.client.rules.device_file import open_device, protect
 from parsec.client.rules.timing import DEFAULT_POLL_BASE_MS
-from parsec.client.step import Ask, Call, Flow, Keep, Means, News, Question, Step, Tell, Wait
+from parsec.client.step import (
+    Ask,
+    Call,
+    Flow,
+    FlowError,
+    Keep,
+    Means,
+    News,
+    Question,
+    Step,
+    Tell,
+    Wait,
+)
 from parsec.client.storage import (
     CertificateStore,
     ChangedMeanwhile,
@@ -45,6 +57,7 @@ from parsec.client.storage import (
 )
 from parsec.client.transport import AdminTransport, Http, Transport
 from parsec.crypto.entropy import Entropy, system_entropy
+from parsec.crypto.errors import CryptoError
 from parsec.crypto.keys import SecretKey
 from parsec.data.address import ServerAddr
 from parsec.data.ids import DeviceID, TOTPOpaqueKeyID
@@ -117,13 +130,14 @@ class World:
             case Ask():
                 return self._ask(step.question)
             case Tell():
-                return self._person.hear(step.news)
+                self._person.hear(step.news)
             case Wait():
-                return self._sleep(step.seconds)
+                self._sleep(step.seconds)
             case Keep():
-                return self._keep(step.record)
+                self._keep(step.record)
             case _:
                 assert_never(step)
+        return None
 
     # --- Devices ---
 
@@ -165,10 +179,18 @@ class World:
 
     def session(self, device: LocalDevice) -> Session:
         """A device at work, with what it has verified so far. Raises FlowError."""
-        certificates = self._opened_store(device).load()
-        ledger = Ledger.restore(
-            device.user_id, device.root_verify_key, device.initial_profile, certificates
-        )
+        self._close_store(device.device_id)
+        store = CertificateStore.open(self.places.data, device)
+        self._stores[device.device_id] = store
+        try:
+            ledger = Ledger.restore(
+                device.user_id, device.root_verify_key, device.initial_profile, store.load()
+            )
+        except (MalformedError, CryptoError, LookupError) as error:
+            raise FlowError(
+                "The stored certificates are not of this device",
+                hint="forget them all; the next poll fetches everything again",
+            ) from error
         return Session(device=device, ledger=ledger, means=self.means)
 
     def forget_certificates(self, device_id: DeviceID) -> None:
@@ -278,6 +300,7 @@ class World:
         if store is None:
             store = CertificateStore.open(self.places.data, device)
             self._stores[device.device_id] = store
+            store.load()
         return store
 
     def _close_store(self, device_id: DeviceID) -> None:

@@ -1,7 +1,8 @@
 """Signed statements: what each kind says, and how it is signed and verified.
 
 `data-types.md` 2. A certificate is a frame behind its signature. It is believed only when
-`load_signed` has verified it with the key of the expected author.
+`load_signed` has verified it with the key of the expected author, and `expect` has compared it
+with what was announced. Those about sequester services are signed by the authority's RSA key.
 """
 
 import enum
@@ -9,7 +10,9 @@ from typing import Annotated, Any, Literal, Self, TypeAlias
 
 import msgspec
 
+from parsec.crypto.errors import KeyFormatError
 from parsec.crypto.keys import PublicKey, SigningKey, VerifyKey, unverified_message
+from parsec.crypto.rsa import SequesterPublicKey, SequesterSigningKey, SequesterVerifyKey
 from parsec.data.ids import DeviceID, SequesterServiceID, UserID, VlobID
 from parsec.data.instant import Instant
 from parsec.data.people import DeviceLabel, HumanHandle, UserProfile
@@ -162,9 +165,7 @@ class RealmArchived(msgspec.Struct, frozen=True, tag_field="type", tag="ARCHIVED
     """The realm is read-only for everybody."""
 
 
-class RealmDeletionPlanned(
-    msgspec.Struct, frozen=True, tag_field="type", tag="DELETION_PLANNED"
-):
+class RealmDeletionPlanned(msgspec.Struct, frozen=True, tag_field="type", tag="DELETION_PLANNED"):
     """The realm is read-only, and may be deleted from that date on."""
 
     deletion_date: Instant
@@ -242,25 +243,60 @@ class SequesterAuthorityCertificate(
     timestamp: Instant
     verify_key_der: bytes
 
+    @property
+    def verify_key(self) -> SequesterVerifyKey:
+        """The key of the authority. Raises KeyFormatError, but not after `check`."""
+        return SequesterVerifyKey(self.verify_key_der)
+
+    def check(self) -> None:
+        """Check that the key is one. Raises MalformedError."""
+        try:
+            _ = self.verify_key
+        except KeyFormatError as error:
+            raise MalformedError(str(error)) from None
+
+
+class AuthorityCertificate(Record, frozen=True, kw_only=True):
+    """What the sequester authority states about one of its services."""
+
+    timestamp: Instant
+    service_id: SequesterServiceID
+
+    def sign(self, key: SequesterSigningKey) -> bytes:
+        """The certificate as it travels: algorithm, signature, frame."""
+        return key.sign(self.dump())
+
+    @classmethod
+    def load_signed(cls, signed: bytes, key: SequesterVerifyKey) -> Self:
+        """Verify and read. Raises CryptoError or MalformedError."""
+        return cls.load(key.verify(signed))
+
 
 class SequesterServiceCertificate(
-    Certificate, frozen=True, kw_only=True, tag="sequester_service_certificate"
+    AuthorityCertificate, frozen=True, kw_only=True, tag="sequester_service_certificate"
 ):
     """A service may read what members write from now on."""
 
-    timestamp: Instant
-    service_id: SequesterServiceID
     service_label: str
     encryption_key_der: bytes
 
+    @property
+    def encryption_key(self) -> SequesterPublicKey:
+        """The key of the service. Raises KeyFormatError, but not after `check`."""
+        return SequesterPublicKey(self.encryption_key_der)
+
+    def check(self) -> None:
+        """Check that the key is one. Raises MalformedError."""
+        try:
+            _ = self.encryption_key
+        except KeyFormatError as error:
+            raise MalformedError(str(error)) from None
+
 
 class SequesterRevokedServiceCertificate(
-    Certificate, frozen=True, kw_only=True, tag="sequester_revoked_service_certificate"
+    AuthorityCertificate, frozen=True, kw_only=True, tag="sequester_revoked_service_certificate"
 ):
     """A service may no longer read what is written."""
-
-    timestamp: Instant
-    service_id: SequesterServiceID
 
 
 CommonCertificate: TypeAlias = (
@@ -278,14 +314,15 @@ ShamirCertificate: TypeAlias = (
     | ShamirRecoveryDeletionCertificate
 )
 SequesterCertificate: TypeAlias = (
-    SequesterAuthorityCertificate
-    | SequesterServiceCertificate
-    | SequesterRevokedServiceCertificate
+    SequesterAuthorityCertificate | SequesterServiceCertificate | SequesterRevokedServiceCertificate
 )
 
 _COMMON: Reader[Any] = Reader(CommonCertificate)
 _REALM: Reader[Any] = Reader(RealmCertificate)
 _SHAMIR: Reader[Any] = Reader(ShamirCertificate)
+_BY_AUTHORITY: Reader[Any] = Reader(
+    SequesterServiceCertificate | SequesterRevokedServiceCertificate
+)
 
 
 def unverified_common_certificate(signed: bytes) -> CommonCertificate:
@@ -303,6 +340,16 @@ def unverified_realm_certificate(signed: bytes) -> RealmCertificate:
 def unverified_shamir_certificate(signed: bytes) -> ShamirCertificate:
     """Read a certificate of the shared recovery topic, to learn who should have signed it."""
     certificate: ShamirCertificate = _load_any(_SHAMIR, signed)
+    return certificate
+
+
+def load_by_authority(
+    signed: bytes, key: SequesterVerifyKey
+) -> SequesterServiceCertificate | SequesterRevokedServiceCertificate:
+    """Verify and read what the authority signed. Raises CryptoError or MalformedError."""
+    certificate: SequesterServiceCertificate | SequesterRevokedServiceCertificate = load_content(
+        _BY_AUTHORITY, load_frame(key.verify(signed))
+    )
     return certificate
 
 

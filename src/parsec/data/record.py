@@ -9,7 +9,11 @@ from typing import ClassVar, Self, TypeVar
 import msgspec
 
 from parsec.wire.frame import DEFAULT_LIMIT, dump_frame, load_frame
-from parsec.wire.msgpack import Reader, check_keys, dump, reader
+from parsec.wire.msgpack import MAX_VALUES, MalformedError, Reader, check_keys, dump, reader
+
+
+class MismatchError(MalformedError):
+    """A record is well-formed, but not the one that was announced."""
 
 
 R = TypeVar("R", bound="Record")
@@ -19,6 +23,7 @@ class Record(msgspec.Struct, frozen=True, kw_only=True, tag_field="type"):
     """A framed data type; its tag is the value of the field `type`."""
 
     FRAME_LIMIT: ClassVar[int] = DEFAULT_LIMIT
+    """Most bytes of the map."""
 
     def dump(self) -> bytes:
         """The frame that holds this record."""
@@ -27,18 +32,27 @@ class Record(msgspec.Struct, frozen=True, kw_only=True, tag_field="type"):
     @classmethod
     def load(cls, frame: bytes) -> Self:
         """Read the record in a frame. Raises MalformedError."""
-        return load_content(reader(cls), load_frame(frame, limit=cls.FRAME_LIMIT))
+        content = load_frame(frame, limit=cls.FRAME_LIMIT)
+        # A real map has far more bytes than values.
+        return load_content(reader(cls), content, max_values=cls.FRAME_LIMIT >> 6)
 
     def check(self) -> None:
         """Check what the types of the fields do not say. Raises MalformedError."""
 
+    def expect(self, **fields: object) -> Self:
+        """This record, if its fields have these values. Raises MismatchError."""
+        for name, expected in fields.items():
+            if getattr(self, name) != expected:
+                raise MismatchError(f"{type(self).__name__} with another {name} than announced")
+        return self
 
-def load_content(kinds: Reader[R], content: bytes) -> R:
+
+def load_content(kinds: Reader[R], content: bytes, *, max_values: int = MAX_VALUES) -> R:
     """Read the map inside a frame. Raises MalformedError, also for a key given twice."""
     record = kinds.load_first(content)
     if dump(record) != content:
         # Only what is written otherwise than we would can hold a key twice.
-        check_keys(content)
+        check_keys(content, max_values=max_values)
     record.check()
     return record
 

@@ -40,7 +40,7 @@ def _load_next(compressed: bytes, payload: bytearray, limit: int) -> bytes:
     """Add what the next frame holds to the payload, and give back what follows the frame."""
     # Decompressing in one call would let the frame decide how much memory that takes, and the
     # library would not tell whether something follows. A byte expands to 32 KiB at most.
-    step = max(256, limit >> 15)
+    step = max(64, limit >> 15)
     reader = _kept.decompressor.decompressobj()
     at = 0
     while at < len(compressed) and not reader.eof:

@@ -5,6 +5,7 @@ A type that MessagePack does not know says how it travels with `to_wire` and how
 `from_wire`; a type without them that can be made from bytes (keys) travels as bin.
 """
 
+from collections.abc import Callable
 from functools import cache
 from typing import Any, Generic, TypeVar
 
@@ -64,10 +65,12 @@ class Reader(Generic[T]):
             return self.load(data[:end])
 
 
-@cache
 def reader(kind: type[T]) -> Reader[T]:
     """The one reader of a type."""
-    return Reader(kind)
+    return _reader(kind)
+
+
+_reader: Callable[[Any], Reader[Any]] = cache(Reader)
 
 
 def dump(value: object) -> bytes:

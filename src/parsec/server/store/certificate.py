@@ -30,6 +30,15 @@ SELECT COALESCE(redacted_certificate, certificate) FROM common_certificate
 WHERE organization_id = :organization_id AND timestamp > :after
 ORDER BY timestamp, position"""
 
+ADD_SEQUESTER = """
+INSERT INTO sequester_certificate (organization_id, timestamp, certificate)
+VALUES (:organization_id, :timestamp, :certificate)"""
+
+SEQUESTER_AFTER = """
+SELECT certificate FROM sequester_certificate
+WHERE organization_id = :organization_id AND timestamp > :after
+ORDER BY timestamp"""
+
 # Owners get the brief and the deletion, recipients their share in between.
 SHAMIR_AFTER = """
 SELECT timestamp, position, certificate FROM (
@@ -131,6 +140,32 @@ async def redacted_common_certificates(
     """The same without the names of people and devices."""
     rows = await transaction.rows(
         REDACTED_COMMON_AFTER, organization_id=organization_id, after=_since(after)
+    )
+    return [certificate for (certificate,) in rows]
+
+
+async def add_sequester_certificate(
+    transaction: Transaction,
+    organization_id: OrganizationID,
+    *,
+    timestamp: Instant,
+    certificate: bytes,
+) -> None:
+    """Write a certificate of the sequester topic."""
+    await transaction.rows(
+        ADD_SEQUESTER,
+        organization_id=organization_id,
+        timestamp=timestamp,
+        certificate=certificate,
+    )
+
+
+async def sequester_certificates(
+    transaction: Transaction, organization_id: OrganizationID, *, after: Instant | None
+) -> list[bytes]:
+    """The certificates of the sequester topic that are newer, in their order."""
+    rows = await transaction.rows(
+        SEQUESTER_AFTER, organization_id=organization_id, after=_since(after)
     )
     return [certificate for (certificate,) in rows]
 

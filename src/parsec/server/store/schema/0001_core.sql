@@ -37,6 +37,13 @@ CREATE TABLE common_certificate (
     PRIMARY KEY (organization_id, timestamp, position)
 );
 
+CREATE TABLE sequester_certificate (
+    organization_id TEXT NOT NULL REFERENCES organization,
+    timestamp BIGINT NOT NULL,
+    certificate BLOB NOT NULL,
+    PRIMARY KEY (organization_id, timestamp)
+);
+
 CREATE TABLE "user" (
     organization_id TEXT NOT NULL REFERENCES organization,
     user_id BLOB NOT NULL,

@@ -1,0 +1,158 @@
+"""Users: creation, profile, revocation, freezing."""
+
+from parsec.data.instant import Instant
+from parsec.data.topics import Topic
+from parsec.protocol.events import CommonCertificateEvent
+from parsec.protocol.statuses import Ok
+from parsec.protocol.user import (
+    ListFrozenUsers,
+    ListFrozenUsersOk,
+    ListFrozenUsersReply,
+    UserCreate,
+    UserCreateReply,
+    UserRevoke,
+    UserRevokeReply,
+    UserUpdate,
+    UserUpdateReply,
+)
+from parsec.server.records import Notification, UserRevokedOrFrozen, UserUpdated
+from parsec.server.rules import user as rules
+from parsec.server.service.context import AuthenticatedContext
+from parsec.server.store import certificate, organization, user
+from parsec.server.store.engine import Transaction
+
+
+async def list_frozen_users(
+    context: AuthenticatedContext,
+    request: ListFrozenUsers,  # noqa: ARG001
+) -> ListFrozenUsersReply:
+    async with context.reading() as (transaction, author):
+        rules.check_is_admin(author)
+        frozen_users = await user.frozen_users(transaction, context.organization_id)
+    return ListFrozenUsersOk(frozen_users=frozen_users)
+
+
+async def user_create(context: AuthenticatedContext, request: UserCreate) -> UserCreateReply:
+    organization_id = context.organization_id
+    async with context.writing(Topic.COMMON) as (transaction, author):
+        new = rules.check_certificates(request, author, now=context.now)
+        email = new.user_record.human_handle.email
+        rules.check_new(
+            new,
+            author,
+            last_common=await _last_common(context, transaction),
+            active_users=await organization.active_users(transaction, organization_id),
+            same_email=await user.active_user_by_email(transaction, organization_id, email),
+            same_user_id=await user.user(transaction, organization_id, new.user.user_id),
+            same_device_id=await user.device(transaction, organization_id, new.device.device_id),
+        )
+        await user.add_user(transaction, organization_id, new.user_record)
+        await user.add_device(
+            transaction, organization_id, new.device_record, created_on=new.timestamp
+        )
+        await organization.add_active_users(transaction, organization_id, 1)
+        await certificate.add_common_certificate(
+            transaction,
+            organization_id,
+            timestamp=new.timestamp,
+            certificate=request.user_certificate,
+            redacted_certificate=request.redacted_user_certificate,
+        )
+        await certificate.add_common_certificate(
+            transaction,
+            organization_id,
+            timestamp=new.timestamp,
+            position=1,
+            certificate=request.device_certificate,
+            redacted_certificate=request.redacted_device_certificate,
+        )
+        await publish_common(context, transaction, new.timestamp)
+    return Ok()
+
+
+async def user_update(context: AuthenticatedContext, request: UserUpdate) -> UserUpdateReply:
+    organization_id = context.organization_id
+    async with context.writing(Topic.COMMON) as (transaction, author):
+        update = rules.check_update_certificate(request, author, now=context.now)
+        rules.check_update(
+            update,
+            target=await user.user(transaction, organization_id, update.user_id),
+            last_common=await _last_common(context, transaction),
+        )
+        await user.set_profile(
+            transaction,
+            organization_id,
+            update.user_id,
+            update.new_profile,
+            since=update.timestamp,
+        )
+        await certificate.add_common_certificate(
+            transaction,
+            organization_id,
+            timestamp=update.timestamp,
+            certificate=request.user_update_certificate,
+        )
+        await publish_common(context, transaction, update.timestamp)
+        transaction.publish(
+            UserUpdated(
+                organization_id=organization_id,
+                event_id=context.event_id(),
+                user_id=update.user_id,
+                new_profile=update.new_profile,
+            )
+        )
+    return Ok()
+
+
+async def user_revoke(context: AuthenticatedContext, request: UserRevoke) -> UserRevokeReply:
+    organization_id = context.organization_id
+    async with context.writing(Topic.COMMON) as (transaction, author):
+        revocation = rules.check_revocation_certificate(request, author, now=context.now)
+        rules.check_revocation(
+            revocation,
+            target=await user.user(transaction, organization_id, revocation.user_id),
+            last_common=await _last_common(context, transaction),
+        )
+        await user.revoke(
+            transaction, organization_id, revocation.user_id, revoked_on=revocation.timestamp
+        )
+        await organization.add_active_users(transaction, organization_id, -1)
+        await certificate.add_common_certificate(
+            transaction,
+            organization_id,
+            timestamp=revocation.timestamp,
+            certificate=request.revoked_user_certificate,
+        )
+        # In this order: the revoked user is still told, and then no more.
+        await publish_common(context, transaction, revocation.timestamp)
+        transaction.publish(
+            UserRevokedOrFrozen(
+                organization_id=organization_id,
+                event_id=context.event_id(),
+                user_id=revocation.user_id,
+            )
+        )
+    return Ok()
+
+
+async def publish_common(
+    context: AuthenticatedContext, transaction: Transaction, timestamp: Instant
+) -> None:
+    """Write that the common topic has a newer certificate, and tell everybody."""
+    await certificate.set_last_timestamp(
+        transaction, context.organization_id, Topic.COMMON, timestamp
+    )
+    transaction.publish(
+        Notification(
+            organization_id=context.organization_id,
+            event_id=context.event_id(),
+            content=CommonCertificateEvent(timestamp=timestamp),
+            recipients=None,
+        )
+    )
+
+
+async def _last_common(context: AuthenticatedContext, transaction: Transaction) -> Instant:
+    last = await certificate.last_timestamp(transaction, context.organization_id, Topic.COMMON)
+    assert last is not None, "a bootstrapped organization has certificates"
+    return last
