@@ -5,6 +5,8 @@
 Both are measured in turn, so that a busy machine slows both, and compared by their medians.
 """
 
+# ruff: noqa: T201, TID251  (a program: it prints what it measured, and draws real keys)
+
 import argparse
 import os
 import statistics

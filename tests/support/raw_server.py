@@ -156,6 +156,8 @@ def _read(connection: socket.socket) -> Received | None:
         if not part:
             return None
         data += part
+        if not data[:1].isalpha():
+            return Received("not HTTP", {}, data)
     head, _, body = data.partition(b"\r\n\r\n")
     line, *fields = head.decode().split("\r\n")
     headers = {name.lower(): value.strip() for name, _, value in (f.partition(":") for f in fields)}

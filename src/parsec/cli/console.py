@@ -1,7 +1,7 @@
 """What a person sees and answers: the only module that prints or prompts.
 
-Data goes to standard output, everything else to standard error, passwords come from the terminal
-itself. Every line is made safe for terminals here, whoever wrote what is in it.
+Data goes to standard output, everything else to standard error, questions to the terminal where
+there is one. Every line is made safe for terminals here, whoever wrote what is in it.
 
 An *activity* takes a moment: a spinner while it lasts, `✔ text` when it is done; where standard
 error is no terminal only the latter, so that logs hold each finished step once.
@@ -9,11 +9,12 @@ error is no terminal only the latter, so that logs hold each finished step once.
 
 import os
 import sys
-import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import IO, Any, NamedTuple, TypeVar
+from typing import IO, Any, TypeVar
+
+from parsec.cli.parts import Painted, Verbatim, green, json_text, line, red, safe, yellow
 
 T = TypeVar("T")
 
@@ -21,44 +22,8 @@ FORMATS = ("plain", "json")
 COLORS = ("auto", "always", "never")
 PROGRESS = ("quiet", "plain", "spinner")
 
-_YELLOW, _GREEN, _RED = "\x1b[33m", "\x1b[92m", "\x1b[91m"
-_DEFAULT = "\x1b[39m"
 _ERASE = "\x1b[2K\r"
 _CHECK_MARK = "✔"
-_FRAMES = "⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏"
-_FRAME_SECONDS = 0.08
-_LONGEST_LINE = 8_000
-
-
-class Painted(NamedTuple):
-    """A part of a line in a colour."""
-
-    text: str
-    code: str
-
-
-class Verbatim(str):
-    """A part of a line that holds control characters of our own, such as a TAB between columns."""
-
-    __slots__ = ()
-
-
-TAB = Verbatim("\t")
-
-
-def yellow(text: str) -> Painted:
-    """For what is to be picked out: identifiers, codes, links."""
-    return Painted(text, _YELLOW)
-
-
-def green(text: str) -> Painted:
-    """For what is well."""
-    return Painted(text, _GREEN)
-
-
-def red(text: str) -> Painted:
-    """For what is not."""
-    return Painted(text, _RED)
 
 
 @dataclass
@@ -73,9 +38,9 @@ class Look:
 class Console:
     """The streams of one command."""
 
-    def __init__(self, look: Look | None = None) -> None:
-        self.look = look or Look()
-        self._activity: _Activity | None = None
+    def __init__(self, look: Look) -> None:
+        self.look = look
+        self._spinner: Any = None
 
     # --- Output ---
 
@@ -85,22 +50,16 @@ class Console:
         return self.look.format == "json"
 
     def data(self, *parts: str | Painted) -> None:
-        """A line of results, in the plain format."""
+        """A line of results."""
         self._line(sys.stdout, parts)
 
     def document(self, value: Any) -> None:
-        """The whole result, in the JSON format."""
-        self._line(sys.stdout, [Verbatim(_json_text(value, indent=2))])
+        """The whole result as JSON."""
+        self.data(Verbatim(json_text(value, indent=2)))
 
-    def event(self, **fields: Any) -> None:
-        """One object of a conversation, alone on its line; nothing in the plain format."""
-        if self.is_json:
-            self._line(sys.stdout, [Verbatim(_json_text(fields))])
-
-    def text(self, text: str) -> None:
-        """A result of our own making, or of a server's that is not for a terminal, as it is."""
-        with self._aside():
-            _write(sys.stdout, text)
+    def event(self, value: Any) -> None:
+        """One object of a conversation as JSON, alone on its line."""
+        self.data(Verbatim(json_text(value)))
 
     def message(self, *parts: str | Painted) -> None:
         """A line for the person: a header, an explanation."""
@@ -108,151 +67,128 @@ class Console:
 
     def warning(self, text: str) -> None:
         """Something to think about, that stops nothing."""
-        self.message(Painted("Warning:", _YELLOW), f" {text}")
+        self.message(yellow("Warning:"), f" {text}")
 
     def error(self, message: str, hint: str | None = None) -> None:
         """Why the command ends, and what to do now."""
         self.abandon()
-        self.message(Painted("Error:", _RED), f" {message}")
+        self.message(red("Error:"), f" {message}")
         if hint:
-            self.message(Painted("hint:", _YELLOW), f" {hint}")
+            self.message(yellow("hint:"), f" {hint}")
 
     def usage_error(self, message: str, usage: str, command: str) -> None:
         """What is wrong with the command line itself."""
         self.abandon()
-        self.message(Painted("error:", _RED), f" {message}")
-        self.message()
-        self.message(usage)
-        self.message()
-        self.message(f"For more information, try '{command} --help'.")
+        for text in message.splitlines():
+            self.message(red("error:"), f" {text}")
+        self.own_text(f"\n{usage}\n\nFor more information, try '{command} --help'.\n", error=True)
 
-    def diagnosis(self, text: str) -> None:
-        """Many lines for whoever looks for a bug."""
+    def own_text(self, text: str, *, error: bool = False) -> None:
+        """Many lines of our own making: help, a traceback."""
         self.abandon()
-        _write(sys.stderr, text)
+        self._write(sys.stderr if error else sys.stdout, text)
 
     # --- Activities ---
 
     def begin(self, text: str) -> None:
         """Something takes a moment from now on."""
         self.abandon()
-        if self.look.progress == "spinner" and self._draws(sys.stderr):
-            self._activity = _Activity(sys.stderr, text)
-            self._activity.spin()
+        if self.look.progress == "spinner" and _draws(sys.stderr):
+            from parsec.cli.spinner import Spinner
+
+            # A line that wraps could not be drawn over.
+            fitting = safe(text)[: _columns(sys.stderr) - 3]
+            self._spinner = Spinner(lambda drawn: self._write(sys.stderr, drawn), fitting)
+            self._spinner.start()
 
     def step(self, text: str) -> None:
         """Something is going on in which the person takes part."""
-        self._end_activity()
+        self.dismiss()
         if self.look.progress != "quiet":
             self.message(f"... {text}")
 
     def done(self, text: str) -> None:
         """What took a moment is done."""
-        self._end_activity()
+        self.dismiss()
         if self.look.progress != "quiet":
-            self.message(Painted(_CHECK_MARK, _GREEN), f" {text}")
+            self.message(green(_CHECK_MARK), f" {text}")
 
     def dismiss(self) -> None:
         """What took a moment is done, and other lines tell so."""
-        self._end_activity()
+        self._stop(_ERASE)
 
     def abandon(self) -> None:
         """What took a moment did not come to its end; its line stays."""
-        if self._activity is not None:
-            self._activity.stop()
-            self._activity = None
-            _write(sys.stderr, "\n")
+        self._stop("\n")
 
-    def _end_activity(self) -> None:
-        if self._activity is not None:
-            self._activity.stop()
-            self._activity = None
-            _write(sys.stderr, _ERASE)
+    def _stop(self, then: str) -> Any:
+        spinner, self._spinner = self._spinner, None
+        if spinner is not None:
+            spinner.stop()
+            self._write(sys.stderr, then)
+        return spinner
 
     @contextmanager
     def _aside(self) -> Iterator[None]:
         """Let something else have the line of the spinner meanwhile."""
-        activity = self._activity
-        if activity is None:
-            yield
-            return
-        activity.stop()
-        _write(sys.stderr, _ERASE)
+        spinner = self._stop(_ERASE)
         yield
-        if self._activity is activity:
-            activity.spin()
+        if spinner is not None:
+            self._spinner = spinner
+            spinner.start()
 
     # --- Questions ---
 
     def choose(self, prompt: str, items: Sequence[str], *, option: str) -> int:
         """The place of the item that the person chooses. Raises NoAnswer or Cancelled."""
-        shown = [_safe(item) for item in items]
-        with self._aside():
-            if self._has_screen:
+        shown = [safe(item) for item in items]
+        with self._aside(), _questions() as stream:
+            if _has_screen(stream):
                 from parsec.cli.choice import pick
 
-                place = pick(prompt, shown, sys.stderr)
-                _write(sys.stderr, f"{prompt}: {shown[place]}\n")
-                return place
-            _write(sys.stderr, f"{prompt}:\n")
-            for number, item in enumerate(shown, 1):
-                _write(sys.stderr, f"{number:>3}  {item}\n")
-            place = self._ask("Number", lambda text: _place(text, shown), prompt, option)
-            _write(sys.stderr, f"{prompt}: {shown[place]}\n")
-            return place
+                place = pick(prompt, shown, stream)
+            else:
+                place = self._choose_by_number(stream, prompt, shown, option)
+            self._write(stream, f"{prompt}: {shown[place]}\n")
+        return place
 
     def confirm(self, prompt: str, *, option: str) -> bool:
-        """Whether the person says yes. Raises NoAnswer."""
-        with self._aside():
-            if not self._has_screen:
-                return self._ask(f"{prompt} [y/n]", _yes_or_no, prompt, option, separator=" ")
-            import click
-
-            _write(sys.stderr, f"{prompt} [y/n] ")
-            try:
-                while (key := click.getchar().lower()) not in ("y", "n"):
-                    pass
-            except EOFError:
-                raise _cancelled() from None
-            answer = key == "y"
-            _write(sys.stderr, f"{_ERASE}{prompt} {'yes' if answer else 'no'}\n")
+        """Whether the person says yes. Raises NoAnswer or Cancelled."""
+        with self._aside(), _questions() as stream:
+            if not _has_screen(stream):
+                return self._ask(stream, f"{prompt} [y/n] ", _yes_or_no, prompt, option)
+            self._write(stream, f"{prompt} [y/n] ")
+            answer = _yes_or_no_key()
+            self._write(stream, f"{_ERASE}{prompt} {'yes' if answer else 'no'}\n")
             return answer
 
     def ask(self, prompt: str, read: Callable[[str], T], *, option: str) -> T:
-        """What `read` makes of a line; for a ValueError, its text is shown and the line asked again.
+        """What `read` makes of a line; after a ValueError, whose text is shown, of another one.
 
         Raises NoAnswer or Cancelled.
         """
-        with self._aside():
-            return self._ask(prompt, read, prompt.partition("\n")[0], option)
-
-    def echo_answer(self, prompt: str, answer: str) -> None:
-        """Show a question that was answered in another way than by asking."""
-        self.message(f"{prompt}: {answer}")
+        with self._aside(), _questions() as stream:
+            return self._ask(stream, f"{prompt}: ", read, prompt.partition("\n")[0], option)
 
     def password(self, prompt: str) -> str:
-        """A password, typed unseen at the terminal. Raises NoAnswer."""
+        """A password, typed unseen at the terminal. Raises NoAnswer or Cancelled."""
         import getpass
 
         with self._aside():
             if not _has_terminal():
-                from parsec.cli.errors import NoAnswer
-
-                raise NoAnswer(
-                    "There is no terminal to ask for the password",
-                    hint="give --password-stdin, --password-file or --password-command",
+                raise _no_answer(
+                    prompt.rstrip(":"), "--password-stdin, --password-file or --password-command"
                 )
             try:
                 return getpass.getpass(prompt)
-            except EOFError:
-                _write(sys.stderr, "\n")
-                raise _cancelled() from None
-            except KeyboardInterrupt:
-                _write(sys.stderr, "\n")
+            except (EOFError, KeyboardInterrupt) as interruption:
+                self._write(sys.stderr, "\n")
+                if isinstance(interruption, EOFError):
+                    raise _cancelled() from None
                 raise
 
     def new_password(self, prompt: str) -> str:
-        """A password that is typed twice. Raises NoAnswer."""
+        """A password that is typed twice. Raises NoAnswer or Cancelled."""
         while True:
             password = self.password(prompt)
             if self.password("Confirm password:") == password:
@@ -260,147 +196,104 @@ class Console:
             self.message("Password mismatch")
 
     def read_line(self) -> str | None:
-        """The next line of standard input, without its end; None when there is none."""
-        stdin = sys.stdin
-        if stdin is None:
-            return None
-        raw = stdin.buffer.readline()
+        """The next line of standard input, without its end; None when there is none.
+
+        Raises FlowError when it is not UTF-8.
+        """
+        raw = b"" if sys.stdin is None else sys.stdin.buffer.readline()
         if not raw:
             return None
         try:
-            return _without_end(raw.decode())
+            return raw.decode().removesuffix("\n").removesuffix("\r")
         except UnicodeDecodeError:
             from parsec.client.step import FlowError
 
             raise FlowError("What came from standard input is not UTF-8") from None
 
+    def _choose_by_number(
+        self, stream: IO[str], prompt: str, shown: Sequence[str], option: str
+    ) -> int:
+        self._write(stream, f"{prompt}:\n")
+        for number, item in enumerate(shown, 1):
+            self._write(stream, f"{number:>3}  {item}\n")
+        return self._ask(stream, "Number: ", lambda text: _place(text, shown), prompt, option)
+
     def _ask(
-        self,
-        prompt: str,
-        read: Callable[[str], T],
-        question: str,
-        option: str,
-        *,
-        separator: str = ": ",
+        self, stream: IO[str], prompt: str, read: Callable[[str], T], question: str, option: str
     ) -> T:
-        interactive = sys.stdin is not None and sys.stdin.isatty()
+        typed = _is_terminal(sys.stdin)
         while True:
-            _write(sys.stderr, f"{prompt}{separator}")
-            line = self.read_line()
-            if line is None:
-                _write(sys.stderr, "\n")
-                raise _cancelled() if interactive else _no_answer(question, option)
-            if not interactive:
-                # Nobody sees what came through a pipe, and logs should show it.
-                _write(sys.stderr, f"{_safe(line)}\n")
+            self._write(stream, prompt)
+            answer = self.read_line()
+            if answer is None:
+                self._write(stream, "\n")
+                raise _cancelled() if typed else _no_answer(question, option)
+            if not typed:
+                # What comes through a pipe is seen nowhere else, and logs should show it.
+                self._write(stream, f"{safe(answer)}\n")
             try:
-                return read(line)
+                return read(answer)
             except ValueError as error:
-                self._line(sys.stderr, [str(error)])
+                self._line(stream, [str(error)])
 
     # --- Streams ---
 
-    @property
-    def _has_screen(self) -> bool:
-        """Whether a list can be drawn and keys be read one by one."""
-        return sys.stdin is not None and sys.stdin.isatty() and self._draws(sys.stderr)
-
-    @staticmethod
-    def _draws(stream: IO[str]) -> bool:
-        return stream.isatty() and os.environ.get("TERM", "dumb") != "dumb"
+    def _line(self, stream: IO[str], parts: Sequence[str | Painted]) -> None:
+        text = line(parts, paints=self._paints(stream))
+        with self._aside():
+            self._write(stream, text)
 
     def _paints(self, stream: IO[str]) -> bool:
         if self.look.color != "auto":
             return self.look.color == "always"
-        return self._draws(stream) and not os.environ.get("NO_COLOR")
+        return _draws(stream) and not os.environ.get("NO_COLOR")
 
-    def _line(self, stream: IO[str], parts: Sequence[str | Painted]) -> None:
-        paints = self._paints(stream)
-        with self._aside():
-            _write(stream, "".join(_shown(part, paints=paints) for part in parts) + "\n")
-
-
-class _Activity:
-    """A spinner and the thread that turns it."""
-
-    def __init__(self, stream: IO[str], text: str) -> None:
-        self._stream = stream
-        # A line that wraps could not be drawn over.
-        self._text = _safe(text)[: _columns(stream) - 3]
-        self._stop = threading.Event()
-        self._thread: threading.Thread | None = None
-
-    def spin(self) -> None:
-        """Draw, and go on drawing."""
-        self._stop.clear()
-        self._draw(0)
-        self._thread = threading.Thread(target=self._turn, daemon=True)
-        self._thread.start()
-
-    def stop(self) -> None:
-        """Draw no more."""
-        self._stop.set()
-        if self._thread is not None:
-            self._thread.join()
-            self._thread = None
-
-    def _turn(self) -> None:
-        turn = 1
-        while not self._stop.wait(_FRAME_SECONDS):
-            self._draw(turn)
-            turn += 1
-
-    def _draw(self, turn: int) -> None:
-        try:
-            _write(self._stream, f"\r{_FRAMES[turn % len(_FRAMES)]} {self._text}")
-        except OSError:
-            self._stop.set()
+    @staticmethod
+    def _write(stream: IO[str], text: str) -> None:
+        # The other stream first: on a terminal both are the same place.
+        (sys.stdout if stream is not sys.stdout else sys.stderr).flush()
+        stream.write(text)
+        stream.flush()
 
 
-def _shown(part: str | Painted, *, paints: bool) -> str:
-    if isinstance(part, Verbatim):
-        return str(part)
-    if isinstance(part, Painted):
-        text = _safe(part.text)
-        return f"{part.code}{text}{_DEFAULT}" if paints else text
-    return "\n".join(map(_safe, part.split("\n"))) if isinstance(part, Lines) else _safe(part)
+def _is_terminal(stream: IO[str] | None) -> bool:
+    return stream is not None and stream.isatty()
 
 
-class Lines(str):
-    """A part whose line ends are our own."""
-
-    __slots__ = ()
+def _draws(stream: IO[str]) -> bool:
+    return stream.isatty() and os.environ.get("TERM", "dumb") != "dumb"
 
 
-def _safe(text: str) -> str:
-    """The text with nothing in it that a terminal would obey; spaces around it stay."""
-    if text.isascii() and text.isprintable():
-        return text
-    from parsec.data.peer_text import terminal_safe
-
-    inner = text.strip(" ")
-    if not inner:
-        return text
-    before, _, after = text.partition(inner)
-    return f"{before}{terminal_safe(inner, limit=_LONGEST_LINE)}{after}"
+def _has_screen(stream: IO[str]) -> bool:
+    """Whether a list can be drawn and keys be read one by one."""
+    return _is_terminal(sys.stdin) and _draws(stream)
 
 
-def _json_text(value: Any, *, indent: int | None = None) -> str:
-    import json
+@contextmanager
+def _questions() -> Iterator[IO[str]]:
+    """Where questions are shown: where whoever types the answers sees them."""
+    if _is_terminal(sys.stdin) and not sys.stderr.isatty() and _has_terminal():
+        with open("/dev/tty", "w", encoding="utf-8") as terminal:  # noqa: PTH123  # no path
+            yield terminal
+    else:
+        yield sys.stderr
 
-    # Outside ASCII, JSON has characters only within strings, where they may be escaped.
-    return "".join(
-        character if character.isprintable() or character == "\n" else f"\\u{ord(character):04x}"
-        for character in json.dumps(value, indent=indent, ensure_ascii=False)
-    )
+
+def _has_terminal() -> bool:
+    if os.name == "nt":
+        return _is_terminal(sys.stdin)
+    try:
+        os.close(os.open("/dev/tty", os.O_RDWR | os.O_NOCTTY))
+    except OSError:
+        return False
+    return True
 
 
-def _write(stream: IO[str], text: str) -> None:
-    # The other stream first: on a terminal both are the same place.
-    other = sys.stdout if stream is sys.stderr else sys.stderr
-    other.flush()
-    stream.write(text)
-    stream.flush()
+def _columns(stream: IO[str]) -> int:
+    try:
+        return max(os.get_terminal_size(stream.fileno()).columns, 10)
+    except (OSError, ValueError):
+        return 80
 
 
 def _place(text: str, items: Sequence[str]) -> int:
@@ -420,25 +313,16 @@ def _yes_or_no(text: str) -> bool:
         raise ValueError("Answer y or n") from None
 
 
-def _without_end(line: str) -> str:
-    return line.removesuffix("\n").removesuffix("\r")
+def _yes_or_no_key() -> bool:
+    import click
 
-
-def _columns(stream: IO[str]) -> int:
-    try:
-        return max(os.get_terminal_size(stream.fileno()).columns, 10)
-    except (OSError, ValueError):
-        return 80
-
-
-def _has_terminal() -> bool:
-    if os.name == "nt":
-        return sys.stdin is not None and sys.stdin.isatty()
-    try:
-        os.close(os.open("/dev/tty", os.O_RDWR | os.O_NOCTTY))
-    except OSError:
-        return False
-    return True
+    while True:
+        try:
+            key = click.getchar().lower()
+        except EOFError:
+            raise _cancelled() from None
+        if key in ("y", "n"):
+            return bool(key == "y")
 
 
 def _no_answer(question: str, option: str) -> Exception:

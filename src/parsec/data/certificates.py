@@ -95,6 +95,11 @@ class DeviceCertificate(Certificate, frozen=True, kw_only=True, tag="device_cert
     algorithm: Literal["ED25519"] = "ED25519"
 
     @property
+    def known_purpose(self) -> DevicePurpose:
+        """The purpose; devices made before there were several say none."""
+        return self.purpose or DevicePurpose.STANDARD
+
+    @property
     def shown_label(self) -> DeviceLabel:
         """The label, or the stand-in of a redacted one."""
         return self.device_label or DeviceLabel.redacted(self.device_id)

@@ -4,7 +4,7 @@
 authenticates them, and once the file is open only the LocalDevice inside counts.
 """
 
-from typing import Annotated, ClassVar, Literal, TypeAlias
+from typing import Annotated, ClassVar, Literal, TypeAlias, get_args
 
 import msgspec
 
@@ -13,7 +13,7 @@ from parsec.data.ids import AccountVaultItemOpaqueKeyID, DeviceID, TOTPOpaqueKey
 from parsec.data.instant import Instant
 from parsec.data.people import DeviceLabel, HumanHandle, OrganizationID
 from parsec.data.record import BareRecord
-from parsec.wire.msgpack import Reader
+from parsec.wire.msgpack import Reader, dump
 
 U32: TypeAlias = Annotated[int, msgspec.Meta(ge=0, lt=1 << 32)]
 
@@ -37,11 +37,28 @@ class X509Uri(msgspec.Struct, frozen=True, kw_only=True):
     serial: bytes
 
 
-class X509CertificateReference(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """Which certificate: the hash decides (`sha256-` and base64), the rest is a hint."""
+X509CertificateHash: TypeAlias = Annotated[
+    str, msgspec.Meta(pattern="^[sS][hH][aA]256-[A-Za-z0-9+/]{42}[AEIMQUYcgkosw048]=$")
+]
+"""The name of the hash in any case, and base64 of the 32 bytes."""
+
+
+class X509CertificateReference(msgspec.Struct, frozen=True, kw_only=True, eq=False):
+    """Which certificate: the hash alone decides, the rest is a hint."""
 
     uri: X509Uri | msgspec.UnsetType = msgspec.UNSET
-    hash: str
+    hash: X509CertificateHash
+
+    @property
+    def digest(self) -> str:
+        """The hash without its name, in base64."""
+        return self.hash.partition("-")[2]
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, X509CertificateReference) and self.digest == other.digest
+
+    def __hash__(self) -> int:
+        return hash(self.digest)
 
 
 class DeviceFile(BareRecord, frozen=True, kw_only=True):
@@ -136,4 +153,32 @@ _KINDS: Reader[AnyDeviceFile] = Reader(AnyDeviceFile)
 
 def load_device_file(content: bytes) -> AnyDeviceFile:
     """Read a device file of any kind. Raises MalformedError."""
+    if content[:1] in _ARRAY_HEADS:
+        content = _named(content, {_tag(kind): kind for kind in get_args(AnyDeviceFile)})
     return _KINDS.load_first(content)
+
+
+# --- Files of the betas of release 3.0 ---
+#
+# Those are arrays: the type, then the values in the order of the fields. So is the password
+# algorithm inside.
+
+_ARRAY_HEADS = {bytes([head]) for head in (*range(0x90, 0xA0), 0xDC, 0xDD)}
+_VALUES: Reader[list[msgspec.Raw]] = Reader(list[msgspec.Raw])
+_TEXT: Reader[str] = Reader(str)
+
+
+def _named(content: bytes, kinds: dict[str, type[msgspec.Struct]]) -> bytes:
+    """The map that says what an array of values says. Raises MalformedError."""
+    tag, *values = _VALUES.load_first(content) or [msgspec.Raw()]
+    kind = kinds.get(_TEXT.load(bytes(tag)))
+    names = () if kind is None else kind.__struct_encode_fields__
+    fields = {"type": tag, **dict(zip(names, values, strict=False))}
+    if bytes(fields.get("algorithm", b""))[:1] in _ARRAY_HEADS:
+        algorithm = _named(bytes(fields["algorithm"]), {_tag(Argon2id): Argon2id})
+        fields["algorithm"] = msgspec.Raw(algorithm)
+    return dump(fields)
+
+
+def _tag(kind: type[msgspec.Struct]) -> str:
+    return str(kind.__struct_config__.tag)

@@ -56,9 +56,7 @@ class ShamirRecoveryShareData(Record, frozen=True, kw_only=True, tag="shamir_rec
         another user's shares as their own.
         """
         data = cls.load(author_verify_key.verify(recipient_key.open(ciphered_share)))
-        if data.author != author or data.timestamp != timestamp:
-            raise MalformedError("shares of another certificate")
-        return data
+        return data.expect(author=author, timestamp=timestamp)
 
 
 def deal_shares(

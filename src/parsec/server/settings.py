@@ -128,6 +128,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """Seconds of silence after which a stream shows that it lives; None: never."""
     spontaneous_organization_bootstrap: bool = False
     organization_bootstrap_webhook: str | None = None
+    invitation_lifetime: int | None = None
+    """Seconds after which an invitation counts as cancelled; None: never."""
     initial_organization: InitialOrganization = InitialOrganization()
     advisory_device_file_protection: tuple[str, ...] = ()
     account_config: AccountConfig = AccountConfig.DISABLED

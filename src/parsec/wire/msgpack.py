@@ -5,6 +5,7 @@ A type that MessagePack does not know says how it travels with `to_wire` and how
 `from_wire`; a type without them that can be made from bytes (keys) travels as bin.
 """
 
+import re
 from collections.abc import Callable
 from functools import cache
 from typing import Any, Generic, TypeVar
@@ -51,7 +52,6 @@ class Reader(Generic[T]):
         try:
             return self._decoder.decode(data)
         except (msgspec.MsgspecError, ValueError, RecursionError, OverflowError) as error:
-            # The value itself stays out of the message: it may hold a secret.
             raise MalformedError(_reason(error)) from None
 
     def load_first(self, data: bytes) -> T:
@@ -133,11 +133,15 @@ _ENCODER = msgspec.msgpack.Encoder(enc_hook=_write_scalar)
 
 
 def _reason(error: Exception) -> str:
-    if isinstance(error, msgspec.ValidationError):
-        return str(error)
     if isinstance(error, RecursionError):
         return "nested too deep"
-    return "not MessagePack"
+    if not isinstance(error, msgspec.ValidationError):
+        return "not MessagePack"
+    # Words of the peer stay out: they may be secret, or made to confuse a terminal.
+    return _PEER_WORDS.sub("", str(error))
+
+
+_PEER_WORDS = re.compile(r"(?<=value) '.*'|(?<=unknown field) `.*`", re.DOTALL)
 
 
 class _Scan:

@@ -136,7 +136,9 @@ def test_any_recipient_invites_for_a_shared_recovery(profile: UserProfile) -> No
     recipient, claimer = user(profile=profile), user("bob")
     setup = shamir_setup(claimer, {recipient.user_id: 1})
 
-    assert check_invite_shamir_recovery(recipient, claimer=claimer, setup=setup) is setup
+    found = check_invite_shamir_recovery(recipient, claimer=claimer, setup=setup)
+
+    assert found == (claimer, setup)
 
 
 def test_nobody_is_invited_to_a_recovery_who_is_unknown() -> None:

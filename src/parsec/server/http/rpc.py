@@ -23,6 +23,7 @@ from parsec.protocol.command import Family, Reply, Request, dump_reply, reply_st
 from parsec.protocol.families import command_name, load_request
 from parsec.protocol.versions import API_VERSION, ApiVersion
 from parsec.server.http.answer import API_VERSION_HEADER, send_answer, send_rejection
+from parsec.server.http.body import Headers, read_body
 from parsec.server.http.commands import COMMANDS, DEBUG_COMMANDS, Command
 from parsec.server.rules.refusal import Refused, Rejected, Verdict
 from parsec.server.service.authentication import (
@@ -34,12 +35,6 @@ from parsec.server.service.authentication import (
 )
 from parsec.server.service.context import Context, Server
 from parsec.wire.msgpack import MalformedError
-
-MAX_BODY = 1 << 20
-"""Bytes of a request (wire.md 1.5)."""
-
-Headers: TypeAlias = Mapping[bytes, bytes]
-"""By name in lower case."""
 
 _MSGPACK = b"application/msgpack"
 _MSGPACK_HEADER = (b"content-type", _MSGPACK)
@@ -257,25 +252,6 @@ def caller(server: Server, scope: Scope, version: ApiVersion) -> Caller:
         client_address=client[0] if client else "unknown",
         api_version=version,
     )
-
-
-async def read_body(headers: Headers, receive: Receive) -> bytes:
-    """The body of a request, whole or in chunks. Raises Rejected."""
-    length = headers.get(b"content-length", b"0")
-    if not length.isdigit() or int(length) > MAX_BODY:
-        raise Rejected(Verdict.TOO_LARGE)
-    body = bytearray()
-    more = True
-    while more:
-        message = await receive()
-        # Who hangs up meanwhile gets no answer anyway.
-        if message["type"] != "http.request":
-            raise Rejected(Verdict.TOO_LARGE)
-        body += message.get("body", b"")
-        more = message.get("more_body", False)
-        if len(body) > MAX_BODY:
-            raise Rejected(Verdict.TOO_LARGE)
-    return bytes(body)
 
 
 def _decode(family: Family, body: bytes) -> Request[Any]:

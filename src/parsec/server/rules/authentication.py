@@ -4,8 +4,8 @@ from parsec.crypto.errors import SignatureError
 from parsec.crypto.keys import VerifyKey
 from parsec.data.instant import Instant
 from parsec.protocol.authentication import DeviceToken
-from parsec.protocol.invite import InvitationStatus
-from parsec.server.records import Author, InvitationRecord, Invited, OrganizationRecord
+from parsec.server.records import Author, Invited, OrganizationRecord
+from parsec.server.rules.invite import check_usable
 from parsec.server.rules.refusal import Rejected, Verdict
 from parsec.server.rules.timestamp import CLIENT_EARLY_OFFSET, CLIENT_LATE_OFFSET
 
@@ -65,29 +65,20 @@ def must_accept_tos(author: Author) -> bool:
     return tos is not None and (accepted_on is None or accepted_on < tos.updated_on)
 
 
-def check_token_holder(found: Invited | OrganizationRecord | None) -> Invited:
-    """Make sure that an invitation exists and was not ended. Raises Rejected."""
+def check_invited(
+    found: Invited | OrganizationRecord | None, *, now: Instant, lifetime: int | None
+) -> Invited:
+    """Make sure that a token opens an invitation that still counts. Raises Rejected.
+
+    `lifetime` is how many seconds invitations count, None for ever.
+    """
     if found is None or _organization(found).bootstrapped_on is None:
         raise Rejected(Verdict.ORGANIZATION_NOT_FOUND)
     check_not_expired(_organization(found))
     if not isinstance(found, Invited):
         raise Rejected(Verdict.BAD_AUTHENTICATION)
-    match found.invitation.status:
-        case InvitationStatus.FINISHED:
-            raise Rejected(Verdict.INVITATION_GONE, cause="invitation completed")
-        case InvitationStatus.CANCELLED:
-            raise Rejected(Verdict.INVITATION_GONE, cause="invitation cancelled")
-        case InvitationStatus.PENDING:
-            return found
-
-
-def check_usable(invitation: InvitationRecord) -> None:
-    """Make sure that what a pending invitation leads to is still there. Raises Rejected."""
-    if invitation.setup_deleted_on is not None:
-        cause = "shared recovery set-up deleted"
-        raise Rejected(Verdict.INVITATION_GONE, cause=cause)
-    if invitation.claimer_revoked_on is not None:
-        raise Rejected(Verdict.INVITATION_GONE, cause="claimer revoked")
+    check_usable(found.invitation, now=now, lifetime=lifetime)
+    return found
 
 
 def check_organization(found: OrganizationRecord | None) -> OrganizationRecord:

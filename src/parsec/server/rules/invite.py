@@ -84,8 +84,8 @@ def check_invite_user(author: UserRecord, *, enrolled: UserRecord | None) -> Non
 
 def check_invite_shamir_recovery(
     author: UserRecord, *, claimer: UserRecord | None, setup: ShamirSetupRecord | None
-) -> ShamirSetupRecord:
-    """The set-up to recover with, which is the active one of the claimer. Raises Refused."""
+) -> tuple[UserRecord, ShamirSetupRecord]:
+    """The claimer and the set-up to recover with, which is his active one. Raises Refused."""
     if claimer is None:
         raise Refused(UserNotFound())
     if claimer.revoked_on is not None:
@@ -95,7 +95,7 @@ def check_invite_shamir_recovery(
         raise Refused(AuthorNotAllowed(), "the claimer has no shared recovery")
     if author.user_id not in setup.shares:
         raise Refused(AuthorNotAllowed(), "only a recipient invites for a shared recovery")
-    return setup
+    return claimer, setup
 
 
 # --- Greeters ---

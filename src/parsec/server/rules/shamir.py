@@ -5,11 +5,10 @@ judges only what it can: who signed, for whom, and in which order. Whether enoug
 left is the clients' business.
 """
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 
 import msgspec
 
-from parsec.crypto.errors import SignatureError
 from parsec.data.address import InvitationType
 from parsec.data.certificates import (
     ShamirRecoveryBriefCertificate,
@@ -44,9 +43,9 @@ from parsec.server.records import (
     ShamirSetupRecord,
     UserRecord,
 )
+from parsec.server.rules.certificate import Signer, load_signed
 from parsec.server.rules.refusal import Refused
 from parsec.server.rules.timestamp import check_ballpark, check_greater
-from parsec.wire.msgpack import MalformedError
 
 # --- Set-up ---
 
@@ -78,7 +77,12 @@ def check_no_active_setup(
 
 def verified_setup(request: ShamirRecoverySetup, author: Author, *, now: Instant) -> VerifiedSetup:
     """The certificates of a request, once believed. Raises Refused."""
-    brief = _verified_brief(request.shamir_recovery_brief_certificate, author)
+    brief = load_signed(
+        ShamirRecoveryBriefCertificate,
+        request.shamir_recovery_brief_certificate,
+        _signer(author),
+        refusal=InvalidCertificateBriefCorrupted(),
+    )
     check_ballpark(brief.timestamp, now=now)
     if brief.user_id != author.user.user_id:
         raise Refused(InvalidCertificateUserIdMustBeSelf())
@@ -123,26 +127,14 @@ def check_setup_timestamp(
     check_greater(setup.brief.timestamp, last_common_timestamp, last_shamir_timestamp)
 
 
-def _verified_brief(certificate: bytes, author: Author) -> ShamirRecoveryBriefCertificate:
-    try:
-        brief = ShamirRecoveryBriefCertificate.load_signed(certificate, author.device.verify_key)
-    except (SignatureError, MalformedError) as error:
-        raise Refused(InvalidCertificateBriefCorrupted(), str(error)) from error
-    if brief.author != author.device.device_id:
-        raise Refused(InvalidCertificateBriefCorrupted(), "signed for another device")
-    return brief
-
-
 def _verified_share(certificate: bytes, author: Author) -> ShamirRecoveryShareCertificate:
-    try:
-        share = ShamirRecoveryShareCertificate.load_signed(certificate, author.device.verify_key)
-    except (SignatureError, MalformedError) as error:
-        raise Refused(InvalidCertificateShareCorrupted(), str(error)) from error
-    if share.author != author.device.device_id:
-        raise Refused(InvalidCertificateShareCorrupted(), "signed for another device")
+    corrupted = InvalidCertificateShareCorrupted()
+    share = load_signed(
+        ShamirRecoveryShareCertificate, certificate, _signer(author), refusal=corrupted
+    )
     if share.user_id != author.user.user_id:
         # The official server does not look at it (server-core.md 20, 22).
-        raise Refused(InvalidCertificateShareCorrupted(), "the share of another user")
+        raise Refused(corrupted, "the share of another user")
     return share
 
 
@@ -169,14 +161,12 @@ def verified_deletion(
     certificate: bytes, author: Author, *, now: Instant
 ) -> ShamirRecoveryDeletionCertificate:
     """The certificate of a request, once believed. Raises Refused."""
-    try:
-        deletion = ShamirRecoveryDeletionCertificate.load_signed(
-            certificate, author.device.verify_key
-        )
-    except (SignatureError, MalformedError) as error:
-        raise Refused(InvalidCertificateCorrupted(), str(error)) from error
-    if deletion.author != author.device.device_id:
-        raise Refused(InvalidCertificateCorrupted(), "signed for another device")
+    deletion = load_signed(
+        ShamirRecoveryDeletionCertificate,
+        certificate,
+        _signer(author),
+        refusal=InvalidCertificateCorrupted(),
+    )
     check_ballpark(deletion.timestamp, now=now)
     if deletion.setup_to_delete_user_id != author.user.user_id:
         raise Refused(InvalidCertificateUserIdMustBeSelf())
@@ -219,9 +209,13 @@ def check_reveal(
     return setup
 
 
+def _signer(author: Author) -> Signer:
+    return Signer(device_id=author.device.device_id, key=author.device.verify_key)
+
+
 # --- Events ---
 
 
-def told_of_setup(owner: UserID, recipients: Sequence[UserID]) -> frozenset[UserID]:
+def told_of_setup(owner: UserID, recipients: Iterable[UserID]) -> frozenset[UserID]:
     """Who gets certificates of a set-up, and hears of them (server-core.md 20, 24)."""
     return frozenset([owner, *recipients])

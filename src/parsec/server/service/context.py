@@ -16,6 +16,7 @@ from parsec.data.instant import Instant
 from parsec.data.people import OrganizationID
 from parsec.data.topics import Topic
 from parsec.protocol.versions import API_VERSION, ApiVersion
+from parsec.server.events import Exchange
 from parsec.server.outbound.mail import Mails
 from parsec.server.outbound.webhook import BootstrapWebhook
 from parsec.server.records import Author, EventID, Invited, OrganizationRecord
@@ -35,6 +36,7 @@ class Server(msgspec.Struct, frozen=True, kw_only=True):
 
     settings: Settings
     engine: Engine
+    exchange: Exchange
     mails: Mails
     bootstrap_webhook: BootstrapWebhook | None = None
     clock: Callable[[], Instant] = system_clock
@@ -105,6 +107,18 @@ class AnonymousContext(Context, frozen=True, kw_only=True):
             await _lock(transaction, self.organization_id, lock, share)
             yield transaction, await self._organization(transaction)
 
+    @contextlib.asynccontextmanager
+    async def creating(
+        self, *lock: Topic
+    ) -> AsyncIterator[tuple[Transaction, OrganizationRecord | None]]:
+        """The same, where anybody may begin an organization that is not there yet."""
+        async with self._transaction(write=True) as transaction:
+            await _lock(transaction, self.organization_id, lock, ())
+            found = await organization.organization(transaction, self.organization_id)
+            if found is not None or not self.settings.spontaneous_organization_bootstrap:
+                rules.check_organization(found)
+            yield transaction, found
+
     async def _organization(self, transaction: Transaction) -> OrganizationRecord:
         found = await organization.organization(transaction, self.organization_id)
         return rules.check_organization(found)
@@ -118,7 +132,7 @@ class InvitedContext(Context, frozen=True, kw_only=True):
 
     @contextlib.asynccontextmanager
     async def reading(self) -> AsyncIterator[tuple[Transaction, Invited]]:
-        """A transaction and the invitation, which is good for something. Raises Rejected."""
+        """A transaction and the invitation, which still counts. Raises Rejected."""
         async with self._transaction(write=False) as transaction:
             yield transaction, await self._invited(transaction)
 
@@ -134,9 +148,8 @@ class InvitedContext(Context, frozen=True, kw_only=True):
 
     async def _invited(self, transaction: Transaction) -> Invited:
         found = await authentication.invited(transaction, self.organization_id, self.token)
-        invited = rules.check_token_holder(found)
-        rules.check_usable(invited.invitation)
-        return invited
+        lifetime = self.settings.invitation_lifetime
+        return rules.check_invited(found, now=self.now, lifetime=lifetime)
 
 
 class AuthenticatedContext(Context, frozen=True, kw_only=True):

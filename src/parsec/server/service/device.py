@@ -31,5 +31,5 @@ async def device_create(context: AuthenticatedContext, request: DeviceCreate) ->
             certificate=request.device_certificate,
             redacted_certificate=request.redacted_device_certificate,
         )
-        await publish_common(context, transaction, device.timestamp)
+        publish_common(context, transaction, device.timestamp)
     return Ok()

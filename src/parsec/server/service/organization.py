@@ -8,12 +8,11 @@ from parsec.protocol.organization import (
     OrganizationInfoOk,
     OrganizationInfoReply,
 )
-from parsec.protocol.statuses import InvalidBootstrapToken, Ok
+from parsec.protocol.statuses import Ok
 from parsec.server.outbound.webhook import BootstrappedOrganization
 from parsec.server.records import OrganizationRecord
 from parsec.server.rules import organization as rules
 from parsec.server.rules.organization import Bootstrap
-from parsec.server.rules.refusal import Refused
 from parsec.server.service.context import AnonymousContext, AuthenticatedContext
 from parsec.server.store import certificate, organization, user
 from parsec.server.store.engine import Transaction
@@ -63,8 +62,8 @@ async def _begin(
         root_verify_key=request.root_verify_key,
         bootstrapped_on=context.now,
     )
-    await user.add_new_user(transaction, organization_id, first.user_record, first.device_record)
-    await certificate.add_new_user(
+    await user.add_user(transaction, organization_id, first.user_record, first.device_record)
+    await certificate.add_user_certificates(
         transaction,
         organization_id,
         timestamp=first.timestamp,

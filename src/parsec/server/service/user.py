@@ -18,7 +18,7 @@ from parsec.protocol.user import (
 from parsec.server.records import Notification, UserRevokedOrFrozen, UserUpdated
 from parsec.server.rules import user as rules
 from parsec.server.service.context import AuthenticatedContext
-from parsec.server.store import certificate, organization, user
+from parsec.server.store import certificate, user
 from parsec.server.store.engine import Transaction
 
 
@@ -41,32 +41,20 @@ async def user_create(context: AuthenticatedContext, request: UserCreate) -> Use
             new,
             author,
             last_common=await _last_common(context, transaction),
-            active_users=await organization.active_users(transaction, organization_id),
+            active_users=await user.active_users_count(transaction, organization_id),
             same_email=await user.active_user_by_email(transaction, organization_id, email),
             same_user_id=await user.user(transaction, organization_id, new.user.user_id),
             same_device_id=await user.device(transaction, organization_id, new.device.device_id),
         )
-        await user.add_user(transaction, organization_id, new.user_record)
-        await user.add_device(
-            transaction, organization_id, new.device_record, created_on=new.timestamp
-        )
-        await organization.add_active_users(transaction, organization_id, 1)
-        await certificate.add_common_certificate(
+        await user.add_user(transaction, organization_id, new.user_record, new.device_record)
+        await certificate.add_user_certificates(
             transaction,
             organization_id,
             timestamp=new.timestamp,
-            certificate=request.user_certificate,
-            redacted_certificate=request.redacted_user_certificate,
+            user=(request.user_certificate, request.redacted_user_certificate),
+            device=(request.device_certificate, request.redacted_device_certificate),
         )
-        await certificate.add_common_certificate(
-            transaction,
-            organization_id,
-            timestamp=new.timestamp,
-            position=1,
-            certificate=request.device_certificate,
-            redacted_certificate=request.redacted_device_certificate,
-        )
-        await publish_common(context, transaction, new.timestamp)
+        publish_common(context, transaction, new.timestamp)
     return Ok()
 
 
@@ -92,7 +80,7 @@ async def user_update(context: AuthenticatedContext, request: UserUpdate) -> Use
             timestamp=update.timestamp,
             certificate=request.user_update_certificate,
         )
-        await publish_common(context, transaction, update.timestamp)
+        publish_common(context, transaction, update.timestamp)
         transaction.publish(
             UserUpdated(
                 organization_id=organization_id,
@@ -116,7 +104,6 @@ async def user_revoke(context: AuthenticatedContext, request: UserRevoke) -> Use
         await user.revoke(
             transaction, organization_id, revocation.user_id, revoked_on=revocation.timestamp
         )
-        await organization.add_active_users(transaction, organization_id, -1)
         await certificate.add_common_certificate(
             transaction,
             organization_id,
@@ -124,7 +111,7 @@ async def user_revoke(context: AuthenticatedContext, request: UserRevoke) -> Use
             certificate=request.revoked_user_certificate,
         )
         # In this order: the revoked user is still told, and then no more.
-        await publish_common(context, transaction, revocation.timestamp)
+        publish_common(context, transaction, revocation.timestamp)
         transaction.publish(
             UserRevokedOrFrozen(
                 organization_id=organization_id,
@@ -135,13 +122,10 @@ async def user_revoke(context: AuthenticatedContext, request: UserRevoke) -> Use
     return Ok()
 
 
-async def publish_common(
+def publish_common(
     context: AuthenticatedContext, transaction: Transaction, timestamp: Instant
 ) -> None:
-    """Write that the common topic has a newer certificate, and tell everybody."""
-    await certificate.set_last_timestamp(
-        transaction, context.organization_id, Topic.COMMON, timestamp
-    )
+    """Tell everybody that the common topic has a newer certificate."""
     transaction.publish(
         Notification(
             organization_id=context.organization_id,

@@ -111,17 +111,26 @@ async def add_common_certificate(
     timestamp: Instant,
     certificate: bytes,
     redacted_certificate: bytes | None = None,
-    position: int = 0,
 ) -> None:
-    """Write a certificate of the common topic; `position` tells it from others of that date."""
-    await transaction.rows(
-        ADD_COMMON,
-        organization_id=organization_id,
-        timestamp=timestamp,
-        position=position,
-        certificate=certificate,
-        redacted_certificate=redacted_certificate,
+    """Write the new last certificate of the common topic."""
+    await _add_common(
+        transaction, organization_id, timestamp, 0, (certificate, redacted_certificate)
     )
+    await set_last_timestamp(transaction, organization_id, Topic.COMMON, timestamp)
+
+
+async def add_user_certificates(
+    transaction: Transaction,
+    organization_id: OrganizationID,
+    *,
+    timestamp: Instant,
+    user: tuple[bytes, bytes],
+    device: tuple[bytes, bytes],
+) -> None:
+    """Write the certificates of a user and its first device, each full and redacted."""
+    await _add_common(transaction, organization_id, timestamp, 0, user)
+    await _add_common(transaction, organization_id, timestamp, 1, device)
+    await set_last_timestamp(transaction, organization_id, Topic.COMMON, timestamp)
 
 
 async def common_certificates(
@@ -151,13 +160,14 @@ async def add_sequester_certificate(
     timestamp: Instant,
     certificate: bytes,
 ) -> None:
-    """Write a certificate of the sequester topic."""
+    """Write the new last certificate of the sequester topic."""
     await transaction.rows(
         ADD_SEQUESTER,
         organization_id=organization_id,
         timestamp=timestamp,
         certificate=certificate,
     )
+    await set_last_timestamp(transaction, organization_id, Topic.SEQUESTER, timestamp)
 
 
 async def sequester_certificates(
@@ -182,6 +192,23 @@ async def shamir_certificates(
         SHAMIR_AFTER, organization_id=organization_id, user_id=user_id, after=_since(after)
     )
     return [certificate for _, _, certificate in rows]
+
+
+async def _add_common(
+    transaction: Transaction,
+    organization_id: OrganizationID,
+    timestamp: Instant,
+    position: int,
+    versions: tuple[bytes, bytes | None],
+) -> None:
+    await transaction.rows(
+        ADD_COMMON,
+        organization_id=organization_id,
+        timestamp=timestamp,
+        position=position,
+        certificate=versions[0],
+        redacted_certificate=versions[1],
+    )
 
 
 def _since(after: Instant | None) -> int:

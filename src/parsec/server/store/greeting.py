@@ -26,7 +26,7 @@ FROM greeting_attempt
 WHERE organization_id = :organization_id AND token = :token AND greeter = :greeter
     AND cancelled_on IS NULL"""
 
-TOKEN_OF_ATTEMPT = """
+INVITATION_OF_ATTEMPT = """
 SELECT token FROM greeting_attempt
 WHERE organization_id = :organization_id AND greeting_attempt_id = :greeting_attempt_id"""
 
@@ -127,7 +127,7 @@ async def token_of_attempt(
 ) -> AccessToken | None:
     """The invitation that an attempt is for; this never changes."""
     rows = await transaction.rows(
-        TOKEN_OF_ATTEMPT,
+        INVITATION_OF_ATTEMPT,
         organization_id=organization_id,
         greeting_attempt_id=greeting_attempt_id,
     )

@@ -58,12 +58,6 @@ UPDATE organization SET
     tos_updated_on = :tos_updated_on
 WHERE organization_id = :organization_id"""
 
-ACTIVE_USERS = "SELECT active_users FROM organization WHERE organization_id = :organization_id"
-
-ADD_ACTIVE_USERS = """
-UPDATE organization SET active_users = active_users + :more
-WHERE organization_id = :organization_id"""
-
 # Who is revoked today counts as revoked at any date; who came later does not count.
 USERS_PER_PROFILE = """
 SELECT profile_at.profile, "user".revoked_on IS NULL, COUNT(*)
@@ -170,19 +164,6 @@ async def configure(transaction: Transaction, record: OrganizationRecord) -> Non
         tos_per_locale_urls=_urls_text(record.tos),
         tos_updated_on=record.tos.updated_on if record.tos else None,
     )
-
-
-async def active_users(transaction: Transaction, organization_id: OrganizationID) -> int:
-    """How many users are not revoked."""
-    ((count,),) = await transaction.rows(ACTIVE_USERS, organization_id=organization_id)
-    return int(count)
-
-
-async def add_active_users(
-    transaction: Transaction, organization_id: OrganizationID, more: int
-) -> None:
-    """Count users that came, or, if negative, were revoked."""
-    await transaction.rows(ADD_ACTIVE_USERS, organization_id=organization_id, more=more)
 
 
 async def users_per_profile(

@@ -3,7 +3,7 @@
 from parsec.data.ids import AccessToken, UserID
 from parsec.data.instant import Instant
 from parsec.data.people import OrganizationID
-from parsec.server.records import ShamirSetupRecord, UserRecord
+from parsec.server.records import InvitationRecord, ShamirSetupRecord, UserRecord
 from parsec.server.store.engine import Row, Transaction
 from parsec.server.store.user import user_record
 
@@ -85,6 +85,17 @@ async def setup(
     return await _setup_record(transaction, organization_id, rows[0]) if rows else None
 
 
+async def setup_of(
+    transaction: Transaction, organization_id: OrganizationID, invitation: InvitationRecord
+) -> ShamirSetupRecord | None:
+    """The set-up that an invitation recovers with, if it recovers anything."""
+    if invitation.claimer_user_id is None or invitation.setup_created_on is None:
+        return None
+    return await setup(
+        transaction, organization_id, invitation.claimer_user_id, invitation.setup_created_on
+    )
+
+
 async def recipients(
     transaction: Transaction,
     organization_id: OrganizationID,
@@ -98,21 +109,21 @@ async def recipients(
     return [user_record(row) for row in rows]
 
 
-async def is_recipient(
+async def is_recipient_of(
     transaction: Transaction,
     organization_id: OrganizationID,
+    invitation: InvitationRecord,
     user_id: UserID,
-    created_on: Instant,
-    *,
-    recipient: UserID,
 ) -> bool:
-    """Whether somebody has shares of a set-up."""
+    """Whether a user has shares of what an invitation recovers, if it recovers anything."""
+    if invitation.setup_created_on is None:
+        return False
     rows = await transaction.rows(
         IS_RECIPIENT,
         organization_id=organization_id,
-        user_id=user_id,
-        created_on=created_on,
-        recipient_id=recipient,
+        user_id=invitation.claimer_user_id,
+        created_on=invitation.setup_created_on,
+        recipient_id=user_id,
     )
     return bool(rows)
 

@@ -42,6 +42,14 @@ ADD_USER = """
 INSERT INTO "user" (organization_id, user_id, email, label, profile, created_on)
 VALUES (:organization_id, :user_id, :email, :label, :profile, :created_on)"""
 
+# Kept beside the users so that no creation has to count them.
+ACTIVE_USERS_COUNT = """
+SELECT active_users FROM organization WHERE organization_id = :organization_id"""
+
+ADD_ACTIVE_USERS = """
+UPDATE organization SET active_users = active_users + :more
+WHERE organization_id = :organization_id"""
+
 ADD_PROFILE = """
 INSERT INTO user_profile_since (organization_id, user_id, since, profile)
 VALUES (:organization_id, :user_id, :since, :profile)"""
@@ -103,6 +111,12 @@ async def active_users_with_profile(
     return [user_record(row) for row in rows]
 
 
+async def active_users_count(transaction: Transaction, organization_id: OrganizationID) -> int:
+    """How many users are not revoked."""
+    ((count,),) = await transaction.rows(ACTIVE_USERS_COUNT, organization_id=organization_id)
+    return int(count)
+
+
 async def frozen_users(transaction: Transaction, organization_id: OrganizationID) -> list[UserID]:
     """The users who are frozen, revoked or not, by date of creation."""
     rows = await transaction.rows(FROZEN_USERS, organization_id=organization_id)
@@ -118,9 +132,12 @@ async def device(
 
 
 async def add_user(
-    transaction: Transaction, organization_id: OrganizationID, record: UserRecord
+    transaction: Transaction,
+    organization_id: OrganizationID,
+    record: UserRecord,
+    first_device: DeviceRecord,
 ) -> None:
-    """Write a new user."""
+    """Write a new user and its first device."""
     await transaction.rows(
         ADD_USER,
         organization_id=organization_id,
@@ -137,6 +154,8 @@ async def add_user(
         since=record.created_on,
         profile=record.profile,
     )
+    await add_device(transaction, organization_id, first_device, created_on=record.created_on)
+    await transaction.rows(ADD_ACTIVE_USERS, organization_id=organization_id, more=1)
 
 
 async def set_profile(
@@ -171,6 +190,7 @@ async def revoke(
     await transaction.rows(
         REVOKE, organization_id=organization_id, user_id=user_id, revoked_on=revoked_on
     )
+    await transaction.rows(ADD_ACTIVE_USERS, organization_id=organization_id, more=-1)
 
 
 async def set_frozen(

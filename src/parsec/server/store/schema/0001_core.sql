@@ -131,6 +131,7 @@ CREATE TABLE invitation (
     FOREIGN KEY (organization_id, claimer_user_id, setup_created_on) REFERENCES shamir_setup
 );
 CREATE INDEX invitation_created_on ON invitation (organization_id, type, created_on);
+CREATE INDEX invitation_claimer ON invitation (organization_id, claimer_user_id, setup_created_on);
 CREATE UNIQUE INDEX invitation_pending_user ON invitation (organization_id, claimer_email)
     WHERE status = 'PENDING' AND type = 'USER';
 CREATE UNIQUE INDEX invitation_pending_device ON invitation (organization_id, claimer_user_id)

@@ -1,0 +1,50 @@
+"""The errors of the command line itself, and the exit code of each error."""
+
+from parsec.client.step import (
+    AuthenticationFailed,
+    Cancelled,
+    Conflict,
+    FlowError,
+    HttpRefusal,
+    NotFound,
+    Offline,
+    Refused,
+)
+
+EXIT_ERROR = 1
+EXIT_USAGE = 2
+EXIT_NOT_FOUND = 3
+EXIT_AUTHENTICATION = 4
+EXIT_OFFLINE = 5
+EXIT_REFUSED = 6
+EXIT_CONFLICT = 7
+EXIT_CANCELLED = 8
+EXIT_INTERRUPTED = 130
+
+
+class NoAnswer(FlowError):
+    """A question came up that nobody is there to answer."""
+
+
+class ChooseDevice(FlowError):
+    """It is not clear which device is meant; the text lists those there are."""
+
+
+_CODES: tuple[tuple[type[FlowError], int], ...] = (
+    (NoAnswer, EXIT_USAGE),
+    (NotFound, EXIT_NOT_FOUND),
+    (AuthenticationFailed, EXIT_AUTHENTICATION),
+    (Offline, EXIT_OFFLINE),
+    (Refused, EXIT_REFUSED),
+    (Conflict, EXIT_CONFLICT),
+    (Cancelled, EXIT_CANCELLED),
+)
+
+_HTTP_CODES = {404: EXIT_NOT_FOUND, 409: EXIT_CONFLICT, 410: EXIT_CONFLICT}
+
+
+def exit_code(error: FlowError) -> int:
+    """What the command ends with."""
+    if isinstance(error, HttpRefusal) and error.status in _HTTP_CODES:
+        return _HTTP_CODES[error.status]
+    return next((code for kind, code in _CODES if isinstance(error, kind)), EXIT_ERROR)

@@ -1,0 +1,81 @@
+"""Parts of lines: text made safe for terminals, colours, JSON."""
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+_YELLOW, _GREEN, _RED = "\x1b[33m", "\x1b[92m", "\x1b[91m"
+_DEFAULT = "\x1b[39m"
+_LONGEST = 8_000
+
+
+class Painted(NamedTuple):
+    """A part in a colour."""
+
+    text: str
+    code: str
+
+
+class Verbatim(str):
+    """A part of our own that holds control characters, such as a TAB between columns."""
+
+    __slots__ = ()
+
+
+TAB = Verbatim("\t")
+
+
+def yellow(text: str) -> Painted:
+    """For what is to be picked out: identifiers, codes, links."""
+    return Painted(text, _YELLOW)
+
+
+def green(text: str) -> Painted:
+    """For what is well."""
+    return Painted(text, _GREEN)
+
+
+def red(text: str) -> Painted:
+    """For what is not."""
+    return Painted(text, _RED)
+
+
+def line(parts: Sequence[str | Painted], *, paints: bool) -> str:
+    """The parts in a row, with colours if they are wanted, and one line end."""
+    return "".join(_shown(part, paints=paints) for part in parts) + "\n"
+
+
+def safe(text: str) -> str:
+    """The text with nothing in it that a terminal would obey; spaces around it stay."""
+    if text.isascii() and text.isprintable():
+        return text
+    from parsec.data.peer_text import terminal_safe
+
+    inner = text.strip(" ")
+    if not inner:
+        return text
+    before, _, after = text.partition(inner)
+    return f"{before}{terminal_safe(inner, limit=_LONGEST)}{after}"
+
+
+def json_text(value: Any, *, indent: int | None = None) -> str:
+    """JSON with nothing in it that a terminal would obey."""
+    import json
+
+    text = json.dumps(value, indent=indent, ensure_ascii=False)
+    if text.isprintable():
+        return text
+    # JSON has such characters only within strings, where they may be escaped.
+    return "".join(char if char.isprintable() or char == "\n" else _escaped(char) for char in text)
+
+
+def _shown(part: str | Painted, *, paints: bool) -> str:
+    if isinstance(part, Verbatim):
+        return str(part)
+    if isinstance(part, Painted):
+        return f"{part.code}{safe(part.text)}{_DEFAULT}" if paints else safe(part.text)
+    return safe(part)
+
+
+def _escaped(char: str) -> str:
+    units = char.encode("utf-16-be", "surrogatepass")
+    return "".join(f"\\u{units[at : at + 2].hex()}" for at in range(0, len(units), 2))

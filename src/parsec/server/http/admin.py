@@ -1,0 +1,279 @@
+"""The administration's routes (server-core.md 16)."""
+
+import csv
+import io
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any, TypeAlias, TypeVar
+
+import structlog
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+from starlette.types import Receive, Scope, Send
+
+from parsec.data.instant import Instant
+from parsec.data.people import OrganizationID, UserProfile
+from parsec.protocol.authentication import MalformedTokenError, bearer_token
+from parsec.server.http.administration_body import (
+    CreateOrganization,
+    FreezeUser,
+    InvalidBody,
+    PatchOrganization,
+    ResetTotp,
+    load_body,
+)
+from parsec.server.http.body import read_body
+from parsec.server.records import OrganizationStats, TermsOfService, UserRecord
+from parsec.server.rules.administration import Objected
+from parsec.server.rules.refusal import Rejected
+from parsec.server.service import administration as service
+from parsec.server.service.context import AdministrationContext, Server
+
+Answer: TypeAlias = Callable[[AdministrationContext, Request], Awaitable[Response]]
+B = TypeVar("B")
+
+_log = structlog.get_logger()
+
+
+def admin_routes(server: Server) -> list[Route]:
+    """The routes, each of which asks for the administration token before anything else."""
+    return [Route(path, _Endpoint(server, answers)) for path, answers in _ANSWERS.items()]
+
+
+class _Failed(Exception):
+    def __init__(self, status: int, detail: object) -> None:
+        super().__init__(detail)
+        self.status = status
+        self.detail = detail
+
+
+class _Endpoint:
+    """Answers the methods of one path."""
+
+    def __init__(self, server: Server, answers: Mapping[str, Answer]) -> None:
+        self._server = server
+        self._answers = answers
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        request = Request(scope, receive)
+        response = await self._response(request)
+        _log.info(
+            "administration",
+            method=request.method,
+            path=request.url.path,
+            status=response.status_code,
+        )
+        await response(scope, receive, send)
+
+    async def _response(self, request: Request) -> Response:
+        answer = self._answers.get(request.method)
+        if answer is None:
+            allowed = {"Allow": ", ".join(sorted(self._answers))}
+            return _error(405, "Method Not Allowed", allowed)
+        try:
+            _check_token(self._server, request)
+            context = AdministrationContext(server=self._server, now=self._server.clock())
+            return await answer(context, request)
+        except Objected as objected:
+            return _error(objected.objection.status, objected.objection.detail)
+        except Rejected as rejected:
+            return _error(rejected.verdict.status, rejected.detail)
+        except InvalidBody as invalid:
+            return _error(422, invalid.detail)
+        except _Failed as failed:
+            return _error(failed.status, failed.detail)
+
+
+async def _create_organization(context: AdministrationContext, request: Request) -> Response:
+    body = await _body(CreateOrganization, request)
+    address = await service.create_organization(context, body.organization_id, body.change)
+    return JSONResponse(
+        {
+            "bootstrap_url": address.url,
+            "bootstrap_url_as_http_redirection": address.http_redirection_url,
+        }
+    )
+
+
+async def _organization(context: AdministrationContext, request: Request) -> Response:
+    record = await service.organization_record(context, _organization_id(request))
+    minimum = record.realm_minimum_archiving_period_before_deletion
+    return JSONResponse(
+        {
+            "is_bootstrapped": record.bootstrapped_on is not None,
+            "is_expired": record.is_expired,
+            "user_profile_outsider_allowed": record.user_profile_outsider_allowed,
+            "active_users_limit": record.active_users_limit,
+            "realm_minimum_archiving_period_before_deletion": minimum,
+            "tos": _tos(record.tos),
+        }
+    )
+
+
+async def _patch_organization(context: AdministrationContext, request: Request) -> Response:
+    body = await _body(PatchOrganization, request)
+    await service.change_organization(context, _organization_id(request), body.change)
+    return JSONResponse({})
+
+
+async def _organization_stats(context: AdministrationContext, request: Request) -> Response:
+    return JSONResponse(
+        _stats(await service.organization_stats(context, _organization_id(request)))
+    )
+
+
+async def _users(context: AdministrationContext, request: Request) -> Response:
+    users = await service.active_users(context, _organization_id(request))
+    return JSONResponse({"users": [_user(one, frozen=one.is_frozen) for one in users]})
+
+
+async def _freeze(context: AdministrationContext, request: Request) -> Response:
+    body = await _body(FreezeUser, request)
+    user = await service.freeze_user(
+        context,
+        _organization_id(request),
+        user_id=body.user_id,
+        user_email=body.user_email,
+        frozen=body.frozen,
+    )
+    return JSONResponse(_user(user, frozen=body.frozen))
+
+
+async def _reset_totp(context: AdministrationContext, request: Request) -> Response:
+    body = await _body(ResetTotp, request)
+    await service.named_user(
+        context, _organization_id(request), user_id=body.user_id, user_email=body.user_email
+    )
+    raise _Failed(501, "This server has no one-time codes yet")
+
+
+async def _server_stats(context: AdministrationContext, request: Request) -> Response:
+    write = _STATS_FORMATS.get(request.query_params.get("format", "json"))
+    if write is None:
+        problem = {"type": "enum", "loc": ["query", "format"], "msg": "Input should be json or csv"}
+        raise _Failed(422, [problem])
+    return write(await service.server_stats(context, at=_stats_date(request)))
+
+
+_ANSWERS: Mapping[str, Mapping[str, Answer]] = {
+    "/administration/organizations": {"POST": _create_organization},
+    "/administration/organizations/{organization_id}": {
+        "GET": _organization,
+        "PATCH": _patch_organization,
+    },
+    "/administration/organizations/{organization_id}/stats": {"GET": _organization_stats},
+    "/administration/organizations/{organization_id}/users": {"GET": _users},
+    "/administration/organizations/{organization_id}/users/freeze": {"POST": _freeze},
+    "/administration/organizations/{organization_id}/users/reset_totp": {"POST": _reset_totp},
+    "/administration/stats": {"GET": _server_stats},
+}
+
+
+# --- Reading requests ---
+
+
+def _check_token(server: Server, request: Request) -> None:
+    try:
+        token = bearer_token(request.headers.get("authorization", ""))
+    except MalformedTokenError:
+        raise _Failed(403, "Not authenticated") from None
+    if not server.settings.administration_token.matches(token):
+        raise _Failed(403, "Bad authorization token")
+
+
+def _organization_id(request: Request) -> OrganizationID:
+    try:
+        return OrganizationID(request.path_params["organization_id"])
+    except ValueError:
+        raise _Failed(404, "Invalid organization ID") from None
+
+
+async def _body(kind: type[B], request: Request) -> B:
+    body = await read_body(dict(request.scope["headers"]), request.receive)
+    return load_body(kind, request.headers.get("content-type", ""), body)
+
+
+def _stats_date(request: Request) -> Instant | None:
+    text = request.query_params.get("at", "")
+    try:
+        return Instant.parse(text) if text else None
+    except ValueError:
+        problem = "Invalid `at` query argument (expected RFC3339 datetime)"
+        raise _Failed(400, problem) from None
+
+
+# --- Writing answers ---
+
+
+def _error(status: int, detail: object, headers: Mapping[str, str] | None = None) -> Response:
+    return JSONResponse({"detail": detail}, status_code=status, headers=headers)
+
+
+def _user(user: UserRecord, *, frozen: bool) -> dict[str, Any]:
+    return {
+        "user_id": user.user_id.hex(),
+        "user_email": user.human_handle.email,
+        "user_name": user.human_handle.label,
+        "frozen": frozen,
+    }
+
+
+def _tos(tos: TermsOfService | None) -> dict[str, Any] | None:
+    if tos is None:
+        return None
+    return {"per_locale_urls": tos.per_locale_urls, "updated_on": _date(tos.updated_on)}
+
+
+def _date(instant: Instant) -> str:
+    seconds, microseconds = divmod(int(instant), 1_000_000)
+    return f"{Instant.from_seconds(seconds)}"[:-1] + f".{microseconds:06}Z"
+
+
+def _stats(stats: OrganizationStats) -> dict[str, Any]:
+    return {
+        "realms": stats.realms,
+        "data_size": stats.data_size,
+        "metadata_size": stats.metadata_size,
+        "users": stats.users,
+        "active_users": stats.active_users,
+        "users_per_profile_detail": {
+            profile.value: {"active": count.active, "revoked": count.revoked}
+            for profile, count in stats.users_per_profile.items()
+        },
+    }
+
+
+def _json_stats(stats: list[OrganizationStats]) -> Response:
+    return JSONResponse(
+        {"stats": [{"organization_id": one.organization_id, **_stats(one)} for one in stats]}
+    )
+
+
+def _csv_stats(stats: list[OrganizationStats]) -> Response:
+    file = io.StringIO(newline="")
+    rows = csv.writer(file, lineterminator="\r\n")
+    per_profile = [
+        f"{profile.value.lower()}_users_{state}"
+        for profile in UserProfile
+        for state in ("active", "revoked")
+    ]
+    rows.writerow(
+        ["organization_id", "data_size", "metadata_size", "realms", "active_users", *per_profile]
+    )
+    for one in stats:
+        counts = [one.users_per_profile[profile] for profile in UserProfile]
+        numbers = [number for count in counts for number in (count.active, count.revoked)]
+        rows.writerow(
+            [
+                one.organization_id,
+                one.data_size,
+                one.metadata_size,
+                one.realms,
+                one.active_users,
+                *numbers,
+            ]
+        )
+    return Response(file.getvalue(), media_type="text/csv")
+
+
+_STATS_FORMATS = {"json": _json_stats, "csv": _csv_stats}

@@ -1,0 +1,193 @@
+"""The whole application: which path leads where, and what every answer has in common."""
+
+import http as http_status
+
+import structlog
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.middleware.cors import CORSMiddleware
+from starlette.requests import Request
+from starlette.responses import JSONResponse, RedirectResponse, Response
+from starlette.routing import Route
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from parsec.protocol.command import Family
+from parsec.server.http.admin import admin_routes
+from parsec.server.http.answer import SERVER_HEADERS, send_answer, send_detail
+from parsec.server.http.pages import landing_page, not_found_page
+from parsec.server.http.rpc import answer_rpc
+from parsec.server.http.sse import answer_events
+from parsec.server.rules.redirect import redirect_location
+from parsec.server.service.context import Server
+from parsec.server.store.engine import StorageError
+
+_log = structlog.get_logger()
+
+
+def make_app(server: Server) -> ASGIApp:
+    """The application of a server."""
+    app: ASGIApp = _Failsafe(_Rpc(server, _pages(server)))
+    origins = server.settings.cors_allow_origins
+    if not origins:
+        return app
+    return CORSMiddleware(
+        app,
+        allow_origins=origins,
+        allow_methods=["OPTIONS", "GET", "POST", "PATCH"],
+        allow_headers=["Api-Version", "Authorization", "User-Agent", "Last-Event-ID"],
+        max_age=600,
+    )
+
+
+class _Rpc:
+    """Routes of the commands and events, before all others because they are all the traffic."""
+
+    _ORGANIZATION_FAMILIES = {
+        "anonymous": Family.ANONYMOUS,
+        "invited": Family.INVITED,
+        "authenticated": Family.AUTHENTICATED,
+    }
+    _SERVER_FAMILIES = {
+        "anonymous_server": Family.ANONYMOUS_SERVER,
+        "authenticated_account": Family.AUTHENTICATED_ACCOUNT,
+    }
+
+    def __init__(self, server: Server, others: ASGIApp) -> None:
+        self._server = server
+        self._others = others
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._others(scope, receive, send)
+            return
+        _, *parts = scope["path"].split("/")
+        match parts:
+            case [family, organization] if family in self._ORGANIZATION_FAMILIES and organization:
+                found = self._ORGANIZATION_FAMILIES[family]
+                await self._rpc(found, organization, scope, receive, send)
+            case [family] if family in self._SERVER_FAMILIES:
+                await self._rpc(self._SERVER_FAMILIES[family], None, scope, receive, send)
+            case ["authenticated", organization, "tos"] if organization:
+                await self._rpc(Family.TOS, organization, scope, receive, send)
+            case ["authenticated", organization, "events"] if organization:
+                if await _allowed(scope, send, "GET"):
+                    await answer_events(self._server, organization, scope, receive, send)
+            case [family, *rest, ""] if _is_rpc_path(family, rest):
+                await _redirect_without_slash(scope, send)
+            case _:
+                await self._others(scope, receive, send)
+
+    async def _rpc(
+        self, family: Family, organization: str | None, scope: Scope, receive: Receive, send: Send
+    ) -> None:
+        methods = ("GET", "POST") if family is Family.ANONYMOUS else ("POST",)
+        if await _allowed(scope, send, *methods):
+            await answer_rpc(self._server, family, organization, scope, receive, send)
+
+
+def _is_rpc_path(family: str, rest: list[str]) -> bool:
+    match [family, *rest]:
+        case [("anonymous" | "invited" | "authenticated"), organization]:
+            return organization != ""
+        case ["authenticated", organization, ("tos" | "events")]:
+            return organization != ""
+        case [("anonymous_server" | "authenticated_account")]:
+            return True
+        case _:
+            return False
+
+
+async def _redirect_without_slash(scope: Scope, send: Send) -> None:
+    target: bytes = scope.get("raw_path") or scope["path"].encode()
+    location = target.rstrip(b"/")
+    if scope["query_string"]:
+        location += b"?" + scope["query_string"]
+    await send_answer(send, 307, ((b"location", location),), b"")
+
+
+async def _allowed(scope: Scope, send: Send, *methods: str) -> bool:
+    if scope["method"] in methods:
+        return True
+    allow = ", ".join(methods).encode()
+    await send_detail(send, 405, "Method Not Allowed", ((b"allow", allow),))
+    return False
+
+
+class _Failsafe:
+    """What fails unexpectedly is logged, and told without telling more than that."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        is_started = False
+
+        async def watched_send(message: Message) -> None:
+            nonlocal is_started
+            is_started = True
+            await send(message)
+
+        try:
+            await self._app(scope, receive, watched_send)
+        except StorageError as error:
+            _log.error("storage failed", path=scope["path"], error=str(error))
+            if is_started:
+                raise
+            # Official clients take this one for a server that is away for a moment.
+            await send_detail(send, 503, "Storage unavailable", ((b"connection", b"close"),))
+        except Exception:
+            _log.exception("bug", path=scope["path"])
+            if is_started:
+                raise
+            headers = ((b"content-type", b"text/plain; charset=utf-8"), (b"connection", b"close"))
+            await send_answer(send, 500, headers, b"Internal Server Error")
+
+
+def _pages(server: Server) -> ASGIApp:
+    """Administration, redirection, and what a browser may come across."""
+
+    async def landing(request: Request) -> Response:  # noqa: ARG001
+        return landing_page()
+
+    async def redirect(request: Request) -> Response:
+        raw_path: bytes = request.scope.get("raw_path") or request.url.path.encode()
+        location = redirect_location(
+            server.settings.server_addr,
+            raw_path.decode("latin-1").removeprefix("/redirect"),
+            request.scope["query_string"].decode("latin-1"),
+        )
+        return RedirectResponse(location, status_code=302)
+
+    app = Starlette(
+        routes=[
+            *admin_routes(server),
+            Route("/", landing, methods=["GET"]),
+            Route("/redirect/{path:path}", redirect, methods=["GET"]),
+        ],
+        exception_handlers={HTTPException: _http_error},
+    )
+    return _with_server_headers(app)
+
+
+async def _http_error(request: Request, error: Exception) -> Response:  # noqa: ARG001
+    assert isinstance(error, HTTPException)
+    if error.status_code == http_status.HTTPStatus.NOT_FOUND:
+        return not_found_page()
+    return JSONResponse(
+        {"detail": error.detail}, status_code=error.status_code, headers=error.headers
+    )
+
+
+def _with_server_headers(app: ASGIApp) -> ASGIApp:
+    async def wrapped(scope: Scope, receive: Receive, send: Send) -> None:
+        async def add_headers(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                message["headers"] = [*message["headers"], *SERVER_HEADERS]
+            await send(message)
+
+        await app(scope, receive, add_headers)
+
+    return wrapped

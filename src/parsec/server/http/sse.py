@@ -1,0 +1,110 @@
+"""The event stream of a device (wire.md 1.8)."""
+
+import asyncio
+import contextlib
+
+import structlog
+from starlette.types import Receive, Scope, Send
+
+from parsec.protocol.authentication import load_device_token
+from parsec.server.events import (
+    KEEPALIVE_FRAME,
+    Stopping,
+    Subscription,
+    configuration_frame,
+)
+from parsec.server.http.answer import SERVER_HEADERS, send_rejection
+from parsec.server.http.body import Headers
+from parsec.server.http.rpc import (
+    caller,
+    check_authorization,
+    check_organization_id,
+    check_version,
+)
+from parsec.server.records import EventID
+from parsec.server.rules.refusal import Rejected, Verdict
+from parsec.server.service.authentication import authenticated_context
+from parsec.server.service.context import Server
+from parsec.server.service.events import open_stream
+
+# Without the version of the API, as the official server.
+_STREAM_HEADERS = (
+    (b"content-type", b"text/event-stream; charset=utf-8"),
+    (b"cache-control", b"no-cache"),
+    *SERVER_HEADERS,
+)
+
+_log = structlog.get_logger()
+
+
+async def answer_events(
+    server: Server, organization: str, scope: Scope, receive: Receive, send: Send
+) -> None:
+    """Send the events that concern a device until the server or the client ends it."""
+    headers: Headers = dict(scope["headers"])
+    try:
+        subscription, first_frame = await _open(server, organization, scope, headers)
+    except Rejected as rejected:
+        _log.info("events", organization=organization, status=rejected.verdict.name.lower())
+        await send_rejection(send, rejected)
+        return
+    about = {"organization": organization, "device": subscription.device_id.hex()}
+    _log.info("events", status="opened", **about)
+    watch = asyncio.create_task(_close_when_gone(receive, subscription))
+    try:
+        await send({"type": "http.response.start", "status": 200, "headers": list(_STREAM_HEADERS)})
+        await _send_frames(send, first_frame, subscription, server.settings.sse_keepalive)
+    finally:
+        subscription.close()
+        watch.cancel()
+        _log.info("events", status="closed", **about)
+
+
+async def _open(
+    server: Server, organization: str, scope: Scope, headers: Headers
+) -> tuple[Subscription, bytes]:
+    version = check_version(headers)
+    organization_id = check_organization_id(organization)
+    assert organization_id is not None
+    if headers.get(b"accept") != b"text/event-stream":
+        raise Rejected(Verdict.BAD_ACCEPT)
+    token = check_authorization(headers, load_device_token)
+    context = await authenticated_context(
+        server, caller(server, scope, version), organization_id, token
+    )
+    try:
+        subscription, configuration = await open_stream(
+            context, last_event_id=_last_event_id(headers)
+        )
+    except Stopping:
+        raise Rejected(Verdict.STOPPING) from None
+    return subscription, configuration_frame(configuration)
+
+
+async def _send_frames(
+    send: Send, first_frame: bytes, subscription: Subscription, keepalive: float | None
+) -> None:
+    await send({"type": "http.response.body", "body": first_frame, "more_body": True})
+    while subscription.frames or not subscription.is_closed:
+        if await subscription.wait(keepalive):
+            frames = b"".join(subscription.frames)
+            subscription.frames.clear()
+        else:
+            frames = KEEPALIVE_FRAME
+        await send({"type": "http.response.body", "body": frames, "more_body": True})
+    await send({"type": "http.response.body", "body": b""})
+
+
+async def _close_when_gone(receive: Receive, subscription: Subscription) -> None:
+    message = await receive()
+    while message["type"] != "http.disconnect":
+        message = await receive()
+    subscription.frames.clear()
+    subscription.close()
+
+
+def _last_event_id(headers: Headers) -> EventID | None:
+    # What is no identifier counts as absent, not as unknown.
+    with contextlib.suppress(ValueError):
+        return EventID.parse(headers.get(b"last-event-id", b"").decode("latin-1"))
+    return None

@@ -1,0 +1,59 @@
+"""The event stream: who may open it, and what its first event says."""
+
+import contextlib
+import math
+from collections.abc import Iterator
+
+from parsec.protocol.events import EventsListen, EventsListenReply, OrganizationConfigEvent
+from parsec.protocol.statuses import NotAvailable
+from parsec.server.events import Subscription
+from parsec.server.records import EventID, OrganizationRecord
+from parsec.server.service.context import AuthenticatedContext
+from parsec.server.settings import Settings
+
+
+async def events_listen(
+    context: AuthenticatedContext,  # noqa: ARG001
+    request: EventsListen,  # noqa: ARG001
+) -> EventsListenReply:
+    """Not as a command: events come in a stream of their own."""
+    return NotAvailable()
+
+
+async def open_stream(
+    context: AuthenticatedContext, *, last_event_id: EventID | None
+) -> tuple[Subscription, OrganizationConfigEvent]:
+    """Collect the events for a device, and say how its organization is configured.
+
+    Raises Rejected, or Stopping.
+    """
+    async with context.reading() as (_, author):
+        user_id = author.user.user_id
+    subscription = context.server.exchange.subscribe(
+        context.organization_id, user_id, context.device_id, last_event_id=last_event_id
+    )
+    # Read only now, when nothing can happen any more without the subscription knowing of it.
+    with _closed_on_failure(subscription):
+        async with context.reading() as (_, author):
+            return subscription, configuration(author.organization, context.settings)
+
+
+def configuration(organization: OrganizationRecord, settings: Settings) -> OrganizationConfigEvent:
+    """What a client must know of its organization and this server."""
+    minimum = organization.realm_minimum_archiving_period_before_deletion
+    keepalive = settings.sse_keepalive
+    return OrganizationConfigEvent(
+        active_users_limit=organization.active_users_limit,
+        realm_minimum_archiving_period_before_deletion=minimum,
+        sse_keepalive_seconds=math.ceil(keepalive) if keepalive is not None else None,
+        user_profile_outsider_allowed=organization.user_profile_outsider_allowed,
+    )
+
+
+@contextlib.contextmanager
+def _closed_on_failure(subscription: Subscription) -> Iterator[None]:
+    try:
+        yield
+    except BaseException:
+        subscription.close()
+        raise
