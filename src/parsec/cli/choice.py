@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import IO
+from typing import TextIO
 
 from prompt_toolkit.application import Application
 from prompt_toolkit.formatted_text import StyleAndTextTuples
@@ -56,7 +56,7 @@ class Selection:
             yield f"{'>' if row == self.row else ' '} {self.items[place]}"
 
 
-def pick(prompt: str, items: Sequence[str], stream: IO[str]) -> int:
+def pick(prompt: str, items: Sequence[str], stream: TextIO) -> int:
     """The place of the item that the person chooses. Raises Cancelled or KeyboardInterrupt."""
     selection = Selection(items)
     output = _output(stream)
@@ -119,7 +119,7 @@ def _keys(selection: Selection) -> KeyBindings:
     return keys
 
 
-def _output(stream: IO[str]) -> Output:
+def _output(stream: TextIO) -> Output:
     output = create_output(stream)
     # Terminals that do not tell where the cursor is would be asked, waited for and complained of.
     if hasattr(output, "enable_cpr"):

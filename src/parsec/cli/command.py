@@ -59,7 +59,7 @@ class Command(click.Command):
 
     def __init__(self, *args: Any, several: Sequence[str] = (), **kwargs: Any) -> None:
         """`several`: the spellings of options that take several values after one occurrence."""
-        super().__init__(*args, add_help_option=False, **_tidied(kwargs))
+        super().__init__(*args, **_tidied(kwargs))
         self.several = several
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
@@ -88,10 +88,10 @@ class Group(click.Group):
         self, *args: Any, modules: Mapping[str, tuple[str, str]] | None = None, **kwargs: Any
     ) -> None:
         """`modules`: by the name of a group, the module that holds it, and its one line of help."""
-        super().__init__(*args, add_help_option=False, **_tidied(kwargs))
+        super().__init__(*args, **_tidied(kwargs))
         self.modules = modules or {}
 
-    def list_commands(self, ctx: click.Context) -> list[str]:
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002  # click's
         return [*self.modules, *self.commands, "help"]
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
@@ -243,15 +243,18 @@ _GENERAL: list[click.Option] = [
 def _tidied(settings: dict[str, Any]) -> dict[str, Any]:
     """Settings of a command, its texts without the indentation of the source."""
     texts = {name: settings[name] for name in ("help", "epilog") if settings.get(name)}
-    return {**settings, **{name: inspect.cleandoc(text) for name, text in texts.items()}}
+    tidied = {name: inspect.cleandoc(text) for name, text in texts.items()}
+    return {**settings, **tidied, "add_help_option": False}
 
 
 def _format_options(
     command: click.Command, ctx: click.Context, formatter: click.HelpFormatter
 ) -> None:
-    own, general = [], []
+    own: list[tuple[str, str]] = []
+    general: list[tuple[str, str]] = []
     for parameter in command.get_params(ctx):
-        record = parameter.get_help_record(ctx)
+        # Arguments are explained in the text above.
+        record = parameter.get_help_record(ctx) if isinstance(parameter, click.Option) else None
         if record is not None:
             (general if parameter in _GENERAL else own).append(record)
     if own:

@@ -12,9 +12,12 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import IO, Any, TypeVar
+from typing import TYPE_CHECKING, Any, TextIO, TypeVar
 
 from parsec.cli.parts import Painted, Verbatim, green, json_text, line, red, safe, yellow
+
+if TYPE_CHECKING:
+    from parsec.cli.spinner import Spinner
 
 T = TypeVar("T")
 
@@ -40,7 +43,7 @@ class Console:
 
     def __init__(self, look: Look) -> None:
         self.look = look
-        self._spinner: Any = None
+        self._spinner: Spinner | None = None
 
     # --- Output ---
 
@@ -53,9 +56,13 @@ class Console:
         """A line of results."""
         self._line(sys.stdout, parts)
 
-    def document(self, value: Any) -> None:
+    def document(self, value: Any, *, sort_keys: bool = False) -> None:
         """The whole result as JSON."""
-        self.data(Verbatim(json_text(value, indent=2)))
+        self.data(Verbatim(json_text(value, indent=2, sort_keys=sort_keys)))
+
+    def csv_line(self, text: str) -> None:
+        """A line of results as CSV, which ends its lines like RFC 4180."""
+        self.data(text, Verbatim("\r"))
 
     def event(self, value: Any) -> None:
         """One object of a conversation as JSON, alone on its line."""
@@ -90,8 +97,8 @@ class Console:
 
     # --- Activities ---
 
-    def begin(self, text: str) -> None:
-        """Something takes a moment from now on."""
+    def begin(self, text: str, *, long: bool = False) -> None:
+        """Something takes a moment from now on, or so long that it is told in any case."""
         self.abandon()
         if self.look.progress == "spinner" and _draws(sys.stderr):
             from parsec.cli.spinner import Spinner
@@ -100,6 +107,8 @@ class Console:
             fitting = safe(text)[: _columns(sys.stderr) - 3]
             self._spinner = Spinner(lambda drawn: self._write(sys.stderr, drawn), fitting)
             self._spinner.start()
+        elif long and self.look.progress != "quiet":
+            self.message(text)
 
     def step(self, text: str) -> None:
         """Something is going on in which the person takes part."""
@@ -121,7 +130,7 @@ class Console:
         """What took a moment did not come to its end; its line stays."""
         self._stop("\n")
 
-    def _stop(self, then: str) -> Any:
+    def _stop(self, then: str) -> "Spinner | None":
         spinner, self._spinner = self._spinner, None
         if spinner is not None:
             spinner.stop()
@@ -157,8 +166,11 @@ class Console:
         with self._aside(), _questions() as stream:
             if not _has_screen(stream):
                 return self._ask(stream, f"{prompt} [y/n] ", _yes_or_no, prompt, option)
-            self._write(stream, f"{prompt} [y/n] ")
-            answer = _yes_or_no_key()
+            with _keys() as read_key:
+                self._write(stream, f"{prompt} [y/n] ")
+                while (key := read_key().lower()) not in ("y", "n"):
+                    pass
+            answer = key == "y"
             self._write(stream, f"{_ERASE}{prompt} {'yes' if answer else 'no'}\n")
             return answer
 
@@ -211,7 +223,7 @@ class Console:
             raise FlowError("What came from standard input is not UTF-8") from None
 
     def _choose_by_number(
-        self, stream: IO[str], prompt: str, shown: Sequence[str], option: str
+        self, stream: TextIO, prompt: str, shown: Sequence[str], option: str
     ) -> int:
         self._write(stream, f"{prompt}:\n")
         for number, item in enumerate(shown, 1):
@@ -219,7 +231,7 @@ class Console:
         return self._ask(stream, "Number: ", lambda text: _place(text, shown), prompt, option)
 
     def _ask(
-        self, stream: IO[str], prompt: str, read: Callable[[str], T], question: str, option: str
+        self, stream: TextIO, prompt: str, read: Callable[[str], T], question: str, option: str
     ) -> T:
         typed = _is_terminal(sys.stdin)
         while True:
@@ -238,39 +250,39 @@ class Console:
 
     # --- Streams ---
 
-    def _line(self, stream: IO[str], parts: Sequence[str | Painted]) -> None:
+    def _line(self, stream: TextIO, parts: Sequence[str | Painted]) -> None:
         text = line(parts, paints=self._paints(stream))
         with self._aside():
             self._write(stream, text)
 
-    def _paints(self, stream: IO[str]) -> bool:
+    def _paints(self, stream: TextIO) -> bool:
         if self.look.color != "auto":
             return self.look.color == "always"
         return _draws(stream) and not os.environ.get("NO_COLOR")
 
     @staticmethod
-    def _write(stream: IO[str], text: str) -> None:
+    def _write(stream: TextIO, text: str) -> None:
         # The other stream first: on a terminal both are the same place.
         (sys.stdout if stream is not sys.stdout else sys.stderr).flush()
         stream.write(text)
         stream.flush()
 
 
-def _is_terminal(stream: IO[str] | None) -> bool:
+def _is_terminal(stream: TextIO | None) -> bool:
     return stream is not None and stream.isatty()
 
 
-def _draws(stream: IO[str]) -> bool:
+def _draws(stream: TextIO) -> bool:
     return stream.isatty() and os.environ.get("TERM", "dumb") != "dumb"
 
 
-def _has_screen(stream: IO[str]) -> bool:
+def _has_screen(stream: TextIO) -> bool:
     """Whether a list can be drawn and keys be read one by one."""
     return _is_terminal(sys.stdin) and _draws(stream)
 
 
 @contextmanager
-def _questions() -> Iterator[IO[str]]:
+def _questions() -> Iterator[TextIO]:
     """Where questions are shown: where whoever types the answers sees them."""
     if _is_terminal(sys.stdin) and not sys.stderr.isatty() and _has_terminal():
         with open("/dev/tty", "w", encoding="utf-8") as terminal:  # noqa: PTH123  # no path
@@ -289,7 +301,7 @@ def _has_terminal() -> bool:
     return True
 
 
-def _columns(stream: IO[str]) -> int:
+def _columns(stream: TextIO) -> int:
     try:
         return max(os.get_terminal_size(stream.fileno()).columns, 10)
     except (OSError, ValueError):
@@ -313,16 +325,32 @@ def _yes_or_no(text: str) -> bool:
         raise ValueError("Answer y or n") from None
 
 
-def _yes_or_no_key() -> bool:
-    import click
+@contextmanager
+def _keys() -> Iterator[Callable[[], str]]:
+    """Read single keys of the terminal, which shows none of them meanwhile."""
+    if os.name == "nt":
+        import click
 
-    while True:
-        try:
-            key = click.getchar().lower()
-        except EOFError:
-            raise _cancelled() from None
-        if key in ("y", "n"):
-            return bool(key == "y")
+        yield click.getchar
+        return
+    import termios
+    import tty
+
+    terminal = sys.stdin.fileno()
+    before = termios.tcgetattr(terminal)
+    # Without throwing away what was typed ahead.
+    tty.setcbreak(terminal, termios.TCSADRAIN)
+    try:
+        yield lambda: _key(terminal)
+    finally:
+        termios.tcsetattr(terminal, termios.TCSADRAIN, before)
+
+
+def _key(terminal: int) -> str:
+    key = os.read(terminal, 1)
+    if key in (b"", b"\x04"):
+        raise _cancelled()
+    return key.decode("ascii", "replace")
 
 
 def _no_answer(question: str, option: str) -> Exception:

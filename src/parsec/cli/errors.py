@@ -1,5 +1,7 @@
 """The errors of the command line itself, and the exit code of each error."""
 
+from collections.abc import Sequence
+
 from parsec.client.step import (
     AuthenticationFailed,
     Cancelled,
@@ -26,12 +28,22 @@ class NoAnswer(FlowError):
     """A question came up that nobody is there to answer."""
 
 
-class ChooseDevice(FlowError):
-    """It is not clear which device is meant; the text lists those there are."""
+class DeviceNotChosen(FlowError):
+    """It is not clear which device is meant; `lines` lists those there are."""
+
+    def __init__(self, message: str, lines: Sequence[str]) -> None:
+        super().__init__(message)
+        self.lines = tuple(lines)
+
+
+class DeviceNotFound(DeviceNotChosen, NotFound):
+    """No device is the one that is meant."""
 
 
 _CODES: tuple[tuple[type[FlowError], int], ...] = (
     (NoAnswer, EXIT_USAGE),
+    (DeviceNotFound, EXIT_NOT_FOUND),
+    (DeviceNotChosen, EXIT_USAGE),
     (NotFound, EXIT_NOT_FOUND),
     (AuthenticationFailed, EXIT_AUTHENTICATION),
     (Offline, EXIT_OFFLINE),

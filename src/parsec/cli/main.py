@@ -115,7 +115,7 @@ def _run(arguments: Sequence[str], environ: Mapping[str, str], console: Console)
 
 def _failed(error: Exception, environ: Mapping[str, str], console: Console) -> int:
     # Not before: most of the program is behind these names.
-    from parsec.cli.errors import ChooseDevice, exit_code
+    from parsec.cli.errors import DeviceNotChosen, exit_code
     from parsec.client.step import FlowError
 
     if environ.get("PARSEC_DEBUG"):
@@ -124,7 +124,7 @@ def _failed(error: Exception, environ: Mapping[str, str], console: Console) -> i
         console.own_text("".join(traceback.format_exception(error)), error=True)
     if isinstance(error, FlowError):
         console.error(str(error), error.hint)
-        if isinstance(error, ChooseDevice):
+        if isinstance(error, DeviceNotChosen):
             for line in error.lines:
                 console.message(line)
         return exit_code(error)

@@ -57,11 +57,11 @@ def safe(text: str) -> str:
     return f"{before}{terminal_safe(inner, limit=_LONGEST)}{after}"
 
 
-def json_text(value: Any, *, indent: int | None = None) -> str:
+def json_text(value: Any, *, indent: int | None = None, sort_keys: bool = False) -> str:
     """JSON with nothing in it that a terminal would obey."""
     import json
 
-    text = json.dumps(value, indent=indent, ensure_ascii=False)
+    text = json.dumps(value, indent=indent, sort_keys=sort_keys, ensure_ascii=False)
     if text.isprintable():
         return text
     # JSON has such characters only within strings, where they may be escaped.

@@ -5,7 +5,7 @@ What a value is checked with is loaded when there is a value to check.
 
 import re
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
 
@@ -18,16 +18,14 @@ _DURATION = re.compile(r"(?P<number>[0-9]{1,9}(?:\.[0-9]{1,3})?)(?P<unit>ms|s|m|
 _UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, None: 1.0}
 
 
-class Value(click.ParamType):
+class Value(click.ParamType[Any]):
     """A text that `read` turns into what it means, or refuses by a ValueError."""
 
     def __init__(self, name: str, read: Callable[[str], Any]) -> None:
         self.name = name
         self._read = read
 
-    def convert(
-        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
-    ) -> Any:
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
         """What the value means. Raises BadParameter."""
         if not isinstance(value, str):
             return value
@@ -37,10 +35,11 @@ class Value(click.ParamType):
             self.fail(str(error), param, ctx)
 
 
-class WeightedRecipient(tuple["EmailAddress", "int | None"]):
+class WeightedRecipient(NamedTuple):
     """A recipient, and its number of shares if that was given."""
 
-    __slots__ = ()
+    email: "EmailAddress"
+    weight: int | None
 
 
 def _organization(text: str) -> Any:
@@ -56,7 +55,7 @@ def read_email(text: str) -> Any:
     try:
         return EmailAddress(text.strip())
     except ValueError as error:
-        raise ValueError("Invalid email address" if not text else f"Invalid email address: {error}") from None
+        raise ValueError(f"Invalid email address: {error}") from None
 
 
 def read_device_label(text: str) -> Any:
@@ -90,8 +89,8 @@ def _recipient(text: str) -> WeightedRecipient:
     # A colon in an address stands within quotes only, so it never ends in a colon and a number.
     email, colon, weight = text.rpartition(":")
     if not colon:
-        return WeightedRecipient((read_email(text), None))
-    return WeightedRecipient((read_email(email), read_weight(weight)))
+        return WeightedRecipient(read_email(text), None)
+    return WeightedRecipient(read_email(email), read_weight(weight))
 
 
 def _threshold(text: str) -> int:

@@ -34,6 +34,11 @@ _TOPICS = {topic.value: topic for topic in Topic}
 _NOTHING_BEFORE = HashDigest(bytes(HashDigest.SIZE))
 _FORGET = "run `certificate forget-all-certificates`; the next poll fetches everything again"
 
+# Our statements are right, so a plain error says that the tables are not those that we made.
+_DAMAGE = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_ERROR)
+_PRIMARY = 0xFF
+"""Which bits of SQLite's codes tell the kind of error."""
+
 _CREATE = """
 CREATE TABLE batches (position INTEGER PRIMARY KEY, ciphertext BLOB NOT NULL) STRICT
 """
@@ -77,6 +82,7 @@ class CertificateStore:
         self._connection = connection
         self._key = key
         self._last = _NOTHING_BEFORE
+        self._lacks_a_batch = False
 
     @classmethod
     def open(cls, data_dir: Path, device: LocalDevice) -> Self:
@@ -100,7 +106,7 @@ class CertificateStore:
         with _storage_errors(self._path):
             ciphertexts = [ciphertext for (ciphertext,) in self._connection.execute(_LOAD)]
         certificates: list[TopicCertificate] = []
-        self._last = _NOTHING_BEFORE
+        self._start_anew()
         for ciphertext in ciphertexts:
             certificates += self._opened(ciphertext)
             self._last = HashDigest.of(ciphertext)
@@ -109,7 +115,8 @@ class CertificateStore:
     def append(self, certificates: Iterable[TopicCertificate], entropy: Entropy) -> None:
         """Add what was believed after what `load` gave, all of it or nothing.
 
-        Raises StorageUnavailable, or ChangedMeanwhile when that is no longer all there is.
+        Raises StorageUnavailable, or ChangedMeanwhile when that is no longer all there is; from
+        then on nothing can be added before `load` or `clear`.
         """
         groups = [
             _Group(_topic_text(topic), [certificate.signed for certificate in group])
@@ -120,6 +127,7 @@ class CertificateStore:
         batch = _Batch(before=self._last, groups=groups)
         ciphertext = self._key.encrypt(batch.dump(), entropy)
         with self._transaction():
+            self._check_nothing_is_missing()
             self._check_nothing_came_between()
             self._connection.execute(_APPEND, (ciphertext,))
         self._last = HashDigest.of(ciphertext)
@@ -128,7 +136,7 @@ class CertificateStore:
         """Forget everything. Raises StorageUnavailable."""
         with self._transaction():
             self._connection.execute(_CLEAR)
-        self._last = _NOTHING_BEFORE
+        self._start_anew()
 
     def close(self) -> None:
         """Give the file back."""
@@ -160,6 +168,15 @@ class CertificateStore:
             for signed in group.signed:
                 yield TopicCertificate(topic, signed)
 
+    def _start_anew(self) -> None:
+        self._last = _NOTHING_BEFORE
+        self._lacks_a_batch = False
+
+    def _check_nothing_is_missing(self) -> None:
+        # A later batch without the one that could not be written would be a hole in what is known.
+        if self._lacks_a_batch:
+            raise StorageUnavailable(f"Cannot use {self._path}: an earlier attempt failed")
+
     def _check_nothing_came_between(self) -> None:
         row = self._connection.execute(_LAST).fetchone()
         if (_NOTHING_BEFORE if row is None else HashDigest.of(row[0])) != self._last:
@@ -170,10 +187,14 @@ class CertificateStore:
 
     @contextmanager
     def _transaction(self) -> Iterator[None]:
-        with _storage_errors(self._path):
-            self._connection.execute("BEGIN IMMEDIATE")
-            with self._connection:
-                yield
+        try:
+            with _storage_errors(self._path):
+                self._connection.execute("BEGIN IMMEDIATE")
+                with self._connection:
+                    yield
+        except FlowError:
+            self._lacks_a_batch = True
+            raise
 
 
 def forget_certificates(data_dir: Path, device_id: DeviceID) -> None:
@@ -194,15 +215,12 @@ def _storage_errors(path: Path) -> Iterator[None]:
         yield
     except OSError as error:
         raise StorageUnavailable(f"Cannot use {path}: {error}") from error
+    except sqlite3.ProgrammingError:
+        raise
     except sqlite3.Error as error:
-        if isinstance(error, sqlite3.OperationalError) and not _lacks_our_table(error):
-            raise StorageUnavailable(f"Cannot use {path}: {error}") from error
-        raise DamagedCertificates(path) from error
-
-
-def _lacks_our_table(error: sqlite3.OperationalError) -> bool:
-    # As our statements are right, this code says that the tables are not as they were made.
-    return error.sqlite_errorcode == sqlite3.SQLITE_ERROR
+        if error.sqlite_errorcode & _PRIMARY in _DAMAGE:
+            raise DamagedCertificates(path) from error
+        raise StorageUnavailable(f"Cannot use {path}: {error}") from error
 
 
 def _make_private(path: Path) -> None:

@@ -13,7 +13,7 @@ from parsec.data.ids import AccountVaultItemOpaqueKeyID, DeviceID, TOTPOpaqueKey
 from parsec.data.instant import Instant
 from parsec.data.people import DeviceLabel, HumanHandle, OrganizationID
 from parsec.data.record import BareRecord
-from parsec.wire.msgpack import Reader, dump
+from parsec.wire.msgpack import Reader, Tagged, dump
 
 U32: TypeAlias = Annotated[int, msgspec.Meta(ge=0, lt=1 << 32)]
 
@@ -92,7 +92,7 @@ class PasswordDeviceFile(DeviceFile, frozen=True, kw_only=True, tag="password"):
 
     PROTECTION: ClassVar[str] = "password"
 
-    algorithm: Argon2id
+    algorithm: Tagged[Argon2id]
     ciphertext: bytes
     totp_opaque_key_id: TOTPOpaqueKeyID | None = None
 

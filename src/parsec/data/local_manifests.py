@@ -27,7 +27,7 @@ from parsec.data.manifests import (
 from parsec.data.people import EntryName
 from parsec.data.record import Record
 from parsec.wire.frame import MANIFEST_LIMIT
-from parsec.wire.msgpack import MalformedError
+from parsec.wire.msgpack import MalformedError, Tagged
 
 
 class LocalManifest(Record, frozen=True, kw_only=True):
@@ -59,7 +59,7 @@ class ChunkView(msgspec.Struct, frozen=True, kw_only=True):
 class LocalFileManifest(LocalManifest, frozen=True, kw_only=True, tag="local_file_manifest"):
     """A file in work: per span of `blocksize` bytes the views that cover it."""
 
-    base: FileManifest
+    base: Tagged[FileManifest]
     parent: VlobID
     need_sync: bool
     updated: Instant
@@ -84,7 +84,7 @@ class LocalFileManifest(LocalManifest, frozen=True, kw_only=True, tag="local_fil
 class LocalFolderManifest(LocalManifest, frozen=True, kw_only=True, tag="local_folder_manifest"):
     """A folder in work."""
 
-    base: FolderManifest
+    base: Tagged[FolderManifest]
     parent: VlobID
     need_sync: bool
     updated: Instant
@@ -130,7 +130,7 @@ class WorkspaceEntry(msgspec.Struct, frozen=True, kw_only=True):
 class LocalUserManifest(LocalManifest, frozen=True, kw_only=True, tag="local_user_manifest"):
     """The workspaces of the user."""
 
-    base: UserManifest
+    base: Tagged[UserManifest]
     need_sync: bool
     updated: Instant
     local_workspaces: list[WorkspaceEntry]

@@ -31,6 +31,7 @@ from parsec.protocol.statuses import (
     SelfDisableNotAllowed,
     SendValidationEmailRequired,
 )
+from parsec.wire.msgpack import Tagged
 
 
 class AccountCreateStep0CheckCode(
@@ -48,7 +49,7 @@ class UntrustedPasswordAlgorithmArgon2id(
     parallelism: U32
 
 
-UntrustedPasswordAlgorithm: TypeAlias = UntrustedPasswordAlgorithmArgon2id
+UntrustedPasswordAlgorithm: TypeAlias = Tagged[UntrustedPasswordAlgorithmArgon2id]
 
 
 class AccountCreateStep1Create(

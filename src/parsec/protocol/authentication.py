@@ -1,13 +1,18 @@
-"""Proof of who calls: what stands in the header `Authorization` (wire.md 2)."""
+"""Proof of who calls: what stands in the header `Authorization` (wire.md 2).
+
+Loading a token proves nothing: the server looks up the key of whom it names, and verifies it.
+"""
 
 import base64
 import binascii
+import hmac
 import re
 from typing import TypeVar
 
 import msgspec
 
-from parsec.crypto.keys import SigningKey
+from parsec.crypto.errors import SignatureError
+from parsec.crypto.keys import SecretKey, SigningKey, VerifyKey
 from parsec.data.ids import AccessToken, AccountAuthMethodID, DeviceID, Id
 from parsec.data.instant import Instant
 
@@ -50,6 +55,15 @@ def device_authorization(device_id: DeviceID, key: SigningKey, *, now: Instant) 
     return f"Bearer {text}.{signature.decode()}"
 
 
+def account_authorization(
+    auth_method_id: AccountAuthMethodID, mac_key: SecretKey, *, now: Instant
+) -> str:
+    """The header of a request by the holder of an account."""
+    text = f"{_ACCOUNT_PREFIX}.{auth_method_id.hex()}.{now.seconds}"
+    mac = base64.urlsafe_b64encode(mac_key.mac_512(text.encode()))
+    return f"Bearer {text}.{mac.decode()}"
+
+
 def invitation_authorization(token: AccessToken) -> str:
     """The header of a claimer's request."""
     return f"Bearer {token.hex()}"
@@ -87,6 +101,17 @@ def load_invitation_token(text: str) -> AccessToken:
         return AccessToken.parse(text)
     except ValueError as error:
         raise MalformedTokenError("not the token of an invitation") from error
+
+
+def verify_device_token(token: DeviceToken, key: VerifyKey) -> None:
+    """Make sure that the device signed it; its date is another matter. Raises SignatureError."""
+    key.verify_with_signature(token.signature, token.signed_text)
+
+
+def verify_account_token(token: AccountToken, key: SecretKey) -> None:
+    """Make sure that the holder made it; its date is another matter. Raises SignatureError."""
+    if not hmac.compare_digest(key.mac_512(token.authenticated_text), token.mac):
+        raise SignatureError("the code is not by this key over this text")
 
 
 def _load_dated(text: str, prefix: str, kind: type[_Id]) -> tuple[_Id, int, bytes, bytes]:

@@ -7,7 +7,7 @@ CLIENT_LATE_OFFSET = 320.0
 """Seconds; both bounds are excluded. Replies tell them to the client, as floats."""
 
 
-def in_ballpark(timestamp: int, *, now: Instant) -> bool:
-    """Whether a date is near enough: microseconds, of an Instant or beyond the range of those."""
-    late = int(now) - timestamp
+def in_ballpark(microseconds: int, *, now: Instant) -> bool:
+    """Whether a date is near enough; one in a token may be no Instant, hence the plain number."""
+    late = int(now) - microseconds
     return -CLIENT_EARLY_OFFSET * 1_000_000 < late < CLIENT_LATE_OFFSET * 1_000_000

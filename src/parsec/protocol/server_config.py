@@ -6,6 +6,7 @@ from typing import ClassVar, TypeAlias
 import msgspec
 
 from parsec.protocol.command import Family, Reply, Request
+from parsec.wire.msgpack import Tagged
 
 
 class AccountConfig(enum.StrEnum):
@@ -25,7 +26,7 @@ class OpenBaoSecretConfigKv2(
     mount_path: str
 
 
-OpenBaoSecretConfig: TypeAlias = OpenBaoSecretConfigKv2
+OpenBaoSecretConfig: TypeAlias = Tagged[OpenBaoSecretConfigKv2]
 
 
 class OpenBaoAuthConfig(msgspec.Struct, frozen=True, kw_only=True):

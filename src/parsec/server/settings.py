@@ -139,5 +139,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     proxy_trusted_addresses: str = "127.0.0.1"
     """Addresses and networks, separated by commas, or `*`."""
     tls: Tls | None = None
-    client_web_app: Path | None = None
     template_dir: Path | None = None
+    """Templates of mails; None: those of the package."""
+    skip_migrations_check: bool = False
+    """Start with the schema of another version."""

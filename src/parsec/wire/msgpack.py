@@ -8,7 +8,7 @@ A type that MessagePack does not know says how it travels with `to_wire` and how
 import re
 from collections.abc import Callable
 from functools import cache
-from typing import Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, Generic, TypeAlias, TypeVar, Union
 
 import msgspec
 
@@ -39,10 +39,23 @@ class RawInstant(int):
     __slots__ = ()
 
 
+if TYPE_CHECKING:
+    Tagged: TypeAlias = Annotated[T, "demands its tag"]
+else:
+
+    class Tagged:
+        """The only kind of a tagged union: msgspec would let its tag be missing."""
+
+        def __class_getitem__(cls, kind):
+            return _tagged(kind)
+
+
 class Reader(Generic[T]):
     """Reads one type; made once and kept, because preparing it costs more than reading."""
 
     def __init__(self, kind: Any) -> None:
+        if isinstance(kind, msgspec.StructMeta) and kind.__struct_config__.tag is not None:
+            kind = _tagged(kind)
         self._decoder: msgspec.msgpack.Decoder[T] = msgspec.msgpack.Decoder(
             kind, ext_hook=_read_extension, dec_hook=_read_scalar
         )
@@ -91,6 +104,21 @@ def check_keys(data: bytes, *, max_values: int = MAX_VALUES) -> None:
 def end_of_first(data: bytes, *, max_values: int = MAX_VALUES) -> int:
     """The length of the first value. Raises MalformedError, also past `max_values`."""
     return _Scan(data, max_values).value(0, _MAX_DEPTH)
+
+
+def _tagged(kind: Any) -> Any:
+    return Union[kind, _nobody(kind.__struct_config__.tag_field)]  # noqa: UP007  (a class)
+
+
+@cache
+def _nobody(tag_field: str) -> type[msgspec.Struct]:
+    """The other kind of a union of one; nobody is ever read as it."""
+    namespace = {"__post_init__": _refuse}
+    return msgspec.defstruct("Nobody", [], tag_field=tag_field, tag="", namespace=namespace)
+
+
+def _refuse(_: msgspec.Struct) -> None:
+    raise ValueError("no such kind")
 
 
 def _read_extension(code: int, data: memoryview) -> RawUuid | RawInstant:

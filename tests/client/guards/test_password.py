@@ -1,5 +1,9 @@
 """The password guard: cost, limits, and passwords as typed."""
 
+import json
+from pathlib import Path
+from typing import Any
+
 import msgspec
 import pytest
 
@@ -8,11 +12,12 @@ from parsec.client.protection import PasswordFields
 from parsec.client.rules.device_file import CostlyPassword, KeyUnavailable, protect
 from parsec.crypto.entropy import system_entropy
 from parsec.crypto.keys import SecretKey
-from parsec.data.device_file import Argon2id, PasswordDeviceFile
+from parsec.data.device_file import Argon2id, PasswordDeviceFile, load_device_file
 from parsec.data.instant import Instant
 from tests.support.lines import some_device
 
 NOW = Instant.parse("2026-01-02T03:04:05Z")
+VECTORS = Path(__file__).parents[2] / "vectors" / "client-device-files.json"
 CHEAP = Argon2id(memlimit_kb=8, opslimit=1, parallelism=1, salt=bytes(16))
 
 
@@ -82,3 +87,23 @@ def test_a_password_that_is_no_text_gives_no_key_and_does_not_show() -> None:
         PasswordGuard("s3cr3t\ud800").key(file_of(CHEAP))
 
     assert "s3cr3t" not in f"{raised.value!r} {raised.value.__cause__!r}"
+
+
+def _files_with_passwords() -> list[Any]:
+    return [
+        pytest.param(vector, id=vector["description"])
+        for vector in json.loads(VECTORS.read_text(encoding="utf-8"))["vectors"]
+        if "password" in vector["unlock"]
+        and "ciphertext_key_hex" in vector
+        # One file holds an address beyond ASCII, which is no address.
+        and vector["expected"]["header"]["human_handle"][0].isascii()
+    ]
+
+
+@pytest.mark.parametrize("vector", _files_with_passwords())
+def test_files_of_the_official_client_get_their_key(vector: dict[str, Any]) -> None:
+    file = load_device_file(bytes.fromhex(vector["device_file_hex"]))
+
+    key = PasswordGuard(vector["unlock"]["password"]).key(file)
+
+    assert bytes(key).hex() == vector["ciphertext_key_hex"]

@@ -75,6 +75,13 @@ def test_a_table_comes_as_the_server_wrote_it(spoken: Http) -> None:
     assert found == "organization_id,users\r\nOrg,2\r\n"
 
 
+def test_a_table_that_is_no_text_is_an_invalid_answer(spoken: Http) -> None:
+    with RawServer([says(http(body=b"\xff", content_type="text/csv"))]) as server:
+        admin = admin_of(spoken, server.addr)
+        with pytest.raises(InvalidAnswer):
+            admin.get_text("stats", query={"format": "csv"})
+
+
 def test_a_wrong_token_is_refused_in_the_servers_words(spoken: Http) -> None:
     refusal = answer({"detail": "Bad authorization token"}, "403 Forbidden")
     with RawServer([says(refusal)]) as server, pytest.raises(HttpRefusal) as raised:

@@ -11,10 +11,13 @@ import pytest
 import trustme
 
 from parsec import __version__
-from parsec.client.step import HttpRefusal, InvalidAnswer, Offline
+from parsec.client.protection import RecoveryFields
+from parsec.client.rules.device_file import protect
+from parsec.client.step import FlowError, HttpRefusal, InvalidAnswer, Offline
 from parsec.client.transport import Bounds, Http, Transport
+from parsec.crypto.keys import SecretKey
 from parsec.data.address import InvitationAddr, InvitationType, ServerAddr
-from parsec.data.ids import AccessToken
+from parsec.data.ids import AccessToken, TOTPOpaqueKeyID, UserID
 from parsec.data.instant import Instant
 from parsec.data.local_device import LocalDevice
 from parsec.data.people import OrganizationID
@@ -25,6 +28,7 @@ from parsec.protocol.command import UnknownStatus
 from parsec.protocol.invite import InviteInfo, InviteList, InviteListOk
 from parsec.protocol.server_config import ServerConfig
 from parsec.protocol.tos import TosGet
+from parsec.protocol.totp import TotpFetchOpaqueKey
 from parsec.wire.msgpack import dump, reader
 from tests.support.lines import some_device
 from tests.support.raw_server import RawServer, drips, http, pours, says, silent
@@ -295,6 +299,52 @@ def test_nothing_is_sent_twice(transport: Transport) -> None:
         transport.send(device_at(server.addr), InviteList())
 
     assert len(server.received) == 1
+
+
+def test_authorities_that_cannot_be_read_are_a_plain_error(tmp_path: Path) -> None:
+    transport = Transport(Http({"SSL_CAFILE": str(tmp_path / "none.pem")}), now=lambda: NOW)
+
+    with pytest.raises(FlowError, match=r"none\.pem") as raised:
+        transport.send(ServerAddr(hostname="parsec.invalid"), ServerConfig())
+
+    assert "SSL_CAFILE" in str(raised.value.hint)
+
+
+def test_a_server_alone_names_no_organization(transport: Transport) -> None:
+    server = ServerAddr(hostname="127.0.0.1", port=1, use_ssl=False)
+
+    with pytest.raises(TypeError, match="names no organization"):
+        transport.send(
+            server,
+            TotpFetchOpaqueKey(
+                user_id=UserID(bytes(16)),
+                opaque_key_id=TOTPOpaqueKeyID(bytes(16)),
+                one_time_password="123456",
+            ),
+        )
+
+
+def test_a_device_file_can_call_before_it_is_opened(transport: Transport) -> None:
+    with RawServer([says(http(body=dump({"status": "from_the_future"})))]) as server:
+        device = device_at(server.addr)
+        file = protect(
+            device,
+            fields=RecoveryFields(),
+            key=SecretKey(bytes(32)),
+            created_on=NOW,
+            protected_on=NOW,
+            totp=None,
+            entropy=bytes,
+        )
+        request = TotpFetchOpaqueKey(
+            user_id=device.user_id,
+            opaque_key_id=TOTPOpaqueKeyID(bytes(16)),
+            one_time_password="123456",
+        )
+        transport.send(file, request)
+
+    assert server.received[0].line == "POST /anonymous/Org HTTP/1.1"
+    assert "authorization" not in server.received[0].headers
 
 
 def test_a_silent_server_is_offline() -> None:

@@ -48,17 +48,22 @@ def server_under_test(options: list[str]) -> ServerUnderTest:
     address = os.environ.get("PARSEC_TEST_SERVER_ADDR")
     if address and options:
         raise OptionsUnsupported(f"the server at {address} has options of its own")
-    endpoint = Endpoint.parse(address) if address else _started(tuple(options))
+    python = os.environ.get("PARSEC_TEST_SERVER_PYTHON", sys.executable)
+    endpoint = Endpoint.parse(address) if address else _started(python, tuple(options))
     return ServerUnderTest(endpoint=endpoint, expectation=cast("Expectation", expectation))
 
 
+def official_server(python: str, options: list[str]) -> ServerUnderTest:
+    """A running official server without database, with these further options."""
+    return ServerUnderTest(endpoint=_started(python, tuple(options)), expectation="memory")
+
+
 @cache
-def _started(options: tuple[str, ...]) -> Endpoint:
+def _started(python: str, options: tuple[str, ...]) -> Endpoint:
     port = _free_port()
-    # Lives as long as this process; removed by its finalizer.
+    # Lives as long as this process.
     folder = tempfile.TemporaryDirectory(prefix="parsec-scenarios-")
     log = Path(folder.name) / "server.log"
-    python = os.environ.get("PARSEC_TEST_SERVER_PYTHON", sys.executable)
     with log.open("wb") as output:
         process = subprocess.Popen(
             [python, "-m", "parsec", "run", *_arguments(port), *options],

@@ -2,7 +2,7 @@
 
 import csv
 import io
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any, TypeAlias, TypeVar
 
 import structlog
@@ -243,13 +243,13 @@ def _stats(stats: OrganizationStats) -> dict[str, Any]:
     }
 
 
-def _json_stats(stats: list[OrganizationStats]) -> Response:
+def _json_stats(stats: Sequence[OrganizationStats]) -> Response:
     return JSONResponse(
         {"stats": [{"organization_id": one.organization_id, **_stats(one)} for one in stats]}
     )
 
 
-def _csv_stats(stats: list[OrganizationStats]) -> Response:
+def _csv_stats(stats: Sequence[OrganizationStats]) -> Response:
     file = io.StringIO(newline="")
     rows = csv.writer(file, lineterminator="\r\n")
     per_profile = [

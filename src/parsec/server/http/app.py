@@ -1,6 +1,6 @@
 """The whole application: which path leads where, and what every answer has in common."""
 
-import http as http_status
+from http import HTTPStatus
 
 import structlog
 from starlette.applications import Starlette
@@ -24,6 +24,17 @@ from parsec.server.store.engine import StorageError
 _log = structlog.get_logger()
 
 
+_ORGANIZATION_FAMILIES = {
+    "anonymous": Family.ANONYMOUS,
+    "invited": Family.INVITED,
+    "authenticated": Family.AUTHENTICATED,
+}
+_SERVER_FAMILIES = {
+    "anonymous_server": Family.ANONYMOUS_SERVER,
+    "authenticated_account": Family.AUTHENTICATED_ACCOUNT,
+}
+
+
 def make_app(server: Server) -> ASGIApp:
     """The application of a server."""
     app: ASGIApp = _Failsafe(_Rpc(server, _pages(server)))
@@ -42,16 +53,6 @@ def make_app(server: Server) -> ASGIApp:
 class _Rpc:
     """Routes of the commands and events, before all others because they are all the traffic."""
 
-    _ORGANIZATION_FAMILIES = {
-        "anonymous": Family.ANONYMOUS,
-        "invited": Family.INVITED,
-        "authenticated": Family.AUTHENTICATED,
-    }
-    _SERVER_FAMILIES = {
-        "anonymous_server": Family.ANONYMOUS_SERVER,
-        "authenticated_account": Family.AUTHENTICATED_ACCOUNT,
-    }
-
     def __init__(self, server: Server, others: ASGIApp) -> None:
         self._server = server
         self._others = others
@@ -62,11 +63,11 @@ class _Rpc:
             return
         _, *parts = scope["path"].split("/")
         match parts:
-            case [family, organization] if family in self._ORGANIZATION_FAMILIES and organization:
-                found = self._ORGANIZATION_FAMILIES[family]
+            case [family, organization] if family in _ORGANIZATION_FAMILIES and organization:
+                found = _ORGANIZATION_FAMILIES[family]
                 await self._rpc(found, organization, scope, receive, send)
-            case [family] if family in self._SERVER_FAMILIES:
-                await self._rpc(self._SERVER_FAMILIES[family], None, scope, receive, send)
+            case [family] if family in _SERVER_FAMILIES:
+                await self._rpc(_SERVER_FAMILIES[family], None, scope, receive, send)
             case ["authenticated", organization, "tos"] if organization:
                 await self._rpc(Family.TOS, organization, scope, receive, send)
             case ["authenticated", organization, "events"] if organization:
@@ -174,7 +175,7 @@ def _pages(server: Server) -> ASGIApp:
 
 async def _http_error(request: Request, error: Exception) -> Response:  # noqa: ARG001
     assert isinstance(error, HTTPException)
-    if error.status_code == http_status.HTTPStatus.NOT_FOUND:
+    if error.status_code == HTTPStatus.NOT_FOUND:
         return not_found_page()
     return JSONResponse(
         {"detail": error.detail}, status_code=error.status_code, headers=error.headers

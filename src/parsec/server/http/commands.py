@@ -7,18 +7,43 @@ from parsec.protocol.certificate import CertificateGet
 from parsec.protocol.command import Reply, Request
 from parsec.protocol.device import DeviceCreate
 from parsec.protocol.events import EventsListen
+from parsec.protocol.greeting import (
+    InviteClaimerCancelGreetingAttempt,
+    InviteClaimerStartGreetingAttempt,
+    InviteClaimerStep,
+    InviteGreeterCancelGreetingAttempt,
+    InviteGreeterStartGreetingAttempt,
+    InviteGreeterStep,
+)
+from parsec.protocol.invite import (
+    InviteCancel,
+    InviteComplete,
+    InviteInfo,
+    InviteList,
+    InviteNewDevice,
+    InviteNewShamirRecovery,
+    InviteNewUser,
+)
 from parsec.protocol.organization import OrganizationBootstrap, OrganizationInfo
 from parsec.protocol.ping import AnonymousPing, AnonymousServerPing, InvitedPing, Ping
 from parsec.protocol.server_config import ServerConfig
+from parsec.protocol.shamir import (
+    InviteShamirRecoveryReveal,
+    ShamirRecoveryDelete,
+    ShamirRecoverySetup,
+)
 from parsec.protocol.tos import TosAccept, TosGet
 from parsec.protocol.user import ListFrozenUsers, UserCreate, UserRevoke, UserUpdate
 from parsec.server.service import (
     certificate,
     device,
     events,
+    greeting,
+    invite,
     organization,
     ping,
     server_config,
+    shamir,
     tos,
     user,
 )
@@ -30,10 +55,26 @@ COMMANDS: dict[type[Request[Any]], Command] = {
     CertificateGet: certificate.certificate_get,
     DeviceCreate: device.device_create,
     EventsListen: events.events_listen,
+    InviteCancel: invite.invite_cancel,
+    InviteClaimerCancelGreetingAttempt: greeting.invite_claimer_cancel_greeting_attempt,
+    InviteClaimerStartGreetingAttempt: greeting.invite_claimer_start_greeting_attempt,
+    InviteClaimerStep: greeting.invite_claimer_step,
+    InviteComplete: invite.invite_complete,
+    InviteGreeterCancelGreetingAttempt: greeting.invite_greeter_cancel_greeting_attempt,
+    InviteGreeterStartGreetingAttempt: greeting.invite_greeter_start_greeting_attempt,
+    InviteGreeterStep: greeting.invite_greeter_step,
+    InviteInfo: invite.invite_info,
+    InviteList: invite.invite_list,
+    InviteNewDevice: invite.invite_new_device,
+    InviteNewShamirRecovery: invite.invite_new_shamir_recovery,
+    InviteNewUser: invite.invite_new_user,
+    InviteShamirRecoveryReveal: shamir.invite_shamir_recovery_reveal,
     ListFrozenUsers: user.list_frozen_users,
     OrganizationBootstrap: organization.organization_bootstrap,
     OrganizationInfo: organization.organization_info,
     ServerConfig: server_config.server_config,
+    ShamirRecoveryDelete: shamir.shamir_recovery_delete,
+    ShamirRecoverySetup: shamir.shamir_recovery_setup,
     TosAccept: tos.tos_accept,
     TosGet: tos.tos_get,
     UserCreate: user.user_create,

@@ -4,10 +4,11 @@ from parsec.crypto.errors import SignatureError
 from parsec.crypto.keys import VerifyKey
 from parsec.data.instant import Instant
 from parsec.protocol.authentication import DeviceToken
+from parsec.protocol.ballpark import in_ballpark
+from parsec.protocol.invite import InvitationStatus
 from parsec.server.records import Author, Invited, OrganizationRecord
-from parsec.server.rules.invite import check_usable
+from parsec.server.rules.invite import InvitationState
 from parsec.server.rules.refusal import Rejected, Verdict
-from parsec.server.rules.timestamp import CLIENT_EARLY_OFFSET, CLIENT_LATE_OFFSET
 
 # A key that is no device's (RFC 8032, 7.1): refusing who has none takes as long as any refusal.
 _DUMMY_KEY = VerifyKey(
@@ -31,10 +32,9 @@ def check_token(
     except SignatureError:
         raise Rejected(Verdict.BAD_AUTHENTICATION) from None
     if not isinstance(found, Author):
+        # The private half of the dummy key is public.
         raise Rejected(Verdict.BAD_AUTHENTICATION)
-    # Whole microseconds: a token may hold a number of seconds that no date can.
-    late = now - token.seconds * 1_000_000
-    if not -CLIENT_EARLY_OFFSET * 1e6 < late < CLIENT_LATE_OFFSET * 1e6:
+    if not in_ballpark(token.seconds * 1_000_000, now=now):
         raise Rejected(Verdict.TOKEN_EXPIRED)
     return found
 
@@ -65,20 +65,23 @@ def must_accept_tos(author: Author) -> bool:
     return tos is not None and (accepted_on is None or accepted_on < tos.updated_on)
 
 
-def check_invited(
-    found: Invited | OrganizationRecord | None, *, now: Instant, lifetime: int | None
-) -> Invited:
-    """Make sure that a token opens an invitation that still counts. Raises Rejected.
+def check_invited(found: Invited | OrganizationRecord | None) -> Invited:
+    """Make sure that a token opens an invitation, and nobody ended it. Raises Rejected.
 
-    `lifetime` is how many seconds invitations count, None for ever.
+    Whether it leads anywhere is checked by the commands (`rules.invite.check_usable`).
     """
     if found is None or _organization(found).bootstrapped_on is None:
         raise Rejected(Verdict.ORGANIZATION_NOT_FOUND)
     check_not_expired(_organization(found))
     if not isinstance(found, Invited):
         raise Rejected(Verdict.BAD_AUTHENTICATION)
-    check_usable(found.invitation, now=now, lifetime=lifetime)
-    return found
+    match found.invitation.status:
+        case InvitationStatus.FINISHED:
+            raise Rejected(Verdict.INVITATION_GONE, cause=InvitationState.COMPLETED.cause)
+        case InvitationStatus.CANCELLED:
+            raise Rejected(Verdict.INVITATION_GONE, cause=InvitationState.CANCELLED.cause)
+        case InvitationStatus.PENDING:
+            return found
 
 
 def check_organization(found: OrganizationRecord | None) -> OrganizationRecord:

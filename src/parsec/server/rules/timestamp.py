@@ -1,18 +1,9 @@
 """When a date that a client wrote is accepted: near ours, and later than what it follows."""
 
 from parsec.data.instant import Instant
+from parsec.protocol.ballpark import CLIENT_EARLY_OFFSET, CLIENT_LATE_OFFSET, in_ballpark
 from parsec.protocol.statuses import RequireGreaterTimestamp, TimestampOutOfBallpark
 from parsec.server.rules.refusal import Refused
-
-# wire.md 2.1; both bounds are excluded.
-CLIENT_EARLY_OFFSET = 300.0
-CLIENT_LATE_OFFSET = 320.0
-
-
-def in_ballpark(timestamp: Instant, *, now: Instant) -> bool:
-    """Whether a client's date is near enough to the server's."""
-    late = now.microseconds_since(timestamp)
-    return -CLIENT_EARLY_OFFSET * 1e6 < late < CLIENT_LATE_OFFSET * 1e6
 
 
 def check_ballpark(timestamp: Instant, *, now: Instant) -> None:

@@ -62,7 +62,7 @@ async def invited_context(
     """Whoever holds the token of an invitation may call. Raises Rejected."""
     async with server.engine.transaction(write=False) as transaction:
         found = await authentication.invited(transaction, organization_id, token)
-    rules.check_invited(found, now=caller.now, lifetime=server.settings.invitation_lifetime)
+    rules.check_invited(found)
     return InvitedContext(
         server=server,
         now=caller.now,

@@ -21,6 +21,7 @@ from parsec.server.outbound.mail import Mails
 from parsec.server.outbound.webhook import BootstrapWebhook
 from parsec.server.records import Author, EventID, Invited, OrganizationRecord
 from parsec.server.rules import authentication as rules
+from parsec.server.rules import invite
 from parsec.server.settings import Settings
 from parsec.server.store import authentication, certificate, organization
 from parsec.server.store.engine import Engine, Transaction
@@ -29,6 +30,10 @@ from parsec.server.store.engine import Engine, Transaction
 def system_clock() -> Instant:
     """The system's date."""
     return Instant(time.time_ns() // 1_000)
+
+
+system_source: Entropy = system_entropy
+"""The system's random bytes."""
 
 
 class Server(msgspec.Struct, frozen=True, kw_only=True):
@@ -40,7 +45,7 @@ class Server(msgspec.Struct, frozen=True, kw_only=True):
     mails: Mails
     bootstrap_webhook: BootstrapWebhook | None = None
     clock: Callable[[], Instant] = system_clock
-    entropy: Entropy = system_entropy
+    entropy: Entropy = system_source
 
 
 class Context(msgspec.Struct, frozen=True, kw_only=True):
@@ -148,8 +153,10 @@ class InvitedContext(Context, frozen=True, kw_only=True):
 
     async def _invited(self, transaction: Transaction) -> Invited:
         found = await authentication.invited(transaction, self.organization_id, self.token)
+        invited = rules.check_invited(found)
         lifetime = self.settings.invitation_lifetime
-        return rules.check_invited(found, now=self.now, lifetime=lifetime)
+        invite.check_usable(invited.invitation, now=self.now, lifetime=lifetime)
+        return invited
 
 
 class AuthenticatedContext(Context, frozen=True, kw_only=True):

@@ -15,7 +15,7 @@ from parsec.protocol.statuses import (
     NotReady,
     Ok,
 )
-from parsec.server.records import Author, Invited, Notification
+from parsec.server.records import Author, GreetingAttemptRecord, Invited, Notification
 from parsec.server.rules import greeting as rules
 from parsec.server.rules.greeting_step import (
     Submission,
@@ -108,8 +108,16 @@ async def _save(
 ) -> None:
     # The former attempt first: there is never more than one active.
     if started.replaced is not None:
-        await store.save_attempt(transaction, organization_id, started.replaced)
+        await _save_ended(transaction, organization_id, started.replaced)
     await store.save_attempt(transaction, organization_id, started.attempt)
+
+
+async def _save_ended(
+    transaction: Transaction, organization_id: OrganizationID, ended: GreetingAttemptRecord
+) -> None:
+    # Nobody can ask any more what was said.
+    await store.save_attempt(transaction, organization_id, ended)
+    await store.forget_steps(transaction, organization_id, ended.greeting_attempt_id)
 
 
 # --- Steps ---
@@ -233,7 +241,7 @@ async def _cancel(
         encounter = await _encounter(context, transaction, caller, attempt_id)
         rules.check_cancellable(encounter.attempt, side)
         ended = rules.cancelled(encounter.attempt, side, reason, now=context.now)
-        await store.save_attempt(transaction, organization_id, ended)
+        await _save_ended(transaction, organization_id, ended)
         _tell_greeter(context, transaction, encounter, rules.event_of_cancellation(ended))
 
 

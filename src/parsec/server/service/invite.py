@@ -214,6 +214,9 @@ async def _end(
     await store.end_invitation(
         transaction, context.organization_id, invitation.token, status, ended_on=context.now
     )
+    await greetings.forget_steps_of_invitation(
+        transaction, context.organization_id, invitation.token
+    )
     await _tell(context, transaction, invitation, status)
 
 

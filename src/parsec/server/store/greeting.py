@@ -107,6 +107,18 @@ ON CONFLICT (organization_id, greeting_attempt_id, step)
 DO UPDATE SET claimer_data = excluded.claimer_data"""
 
 
+FORGET_STEPS = """
+DELETE FROM greeting_step
+WHERE organization_id = :organization_id AND greeting_attempt_id = :greeting_attempt_id"""
+
+FORGET_STEPS_OF_INVITATION = """
+DELETE FROM greeting_step
+WHERE organization_id = :organization_id AND greeting_attempt_id IN (
+    SELECT greeting_attempt_id FROM greeting_attempt
+    WHERE organization_id = :organization_id AND token = :token
+)"""
+
+
 async def active_attempt(
     transaction: Transaction,
     organization_id: OrganizationID,
@@ -222,6 +234,24 @@ async def save_step(
         step=step,
         data=data,
     )
+
+
+async def forget_steps(
+    transaction: Transaction,
+    organization_id: OrganizationID,
+    greeting_attempt_id: GreetingAttemptID,
+) -> None:
+    """Erase what both sides said in an attempt."""
+    await transaction.rows(
+        FORGET_STEPS, organization_id=organization_id, greeting_attempt_id=greeting_attempt_id
+    )
+
+
+async def forget_steps_of_invitation(
+    transaction: Transaction, organization_id: OrganizationID, token: AccessToken
+) -> None:
+    """Erase what was said in all attempts for an invitation."""
+    await transaction.rows(FORGET_STEPS_OF_INVITATION, organization_id=organization_id, token=token)
 
 
 def _attempt_record(row: Row) -> GreetingAttemptRecord:

@@ -1,0 +1,196 @@
+"""A server without HTTP: the real services on a real SQLite database, with a clock of our own."""
+
+import contextlib
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import msgspec
+
+from parsec.crypto.entropy import system_entropy
+from parsec.crypto.keys import SigningKey
+from parsec.data.address import InvitationType, ServerAddr
+from parsec.data.ids import AccessToken, DeviceID, UserID
+from parsec.data.instant import Instant
+from parsec.data.people import EmailAddress, HumanHandle, OrganizationID, UserProfile
+from parsec.data.topics import Topic
+from parsec.protocol.command import MergedReply
+from parsec.protocol.invite import InvitationEmailSentStatus
+from parsec.protocol.versions import API_VERSION, ApiVersion
+from parsec.server.events import Exchange
+from parsec.server.records import DeviceRecord, Event, Notification
+from parsec.server.service.context import AuthenticatedContext, InvitedContext, Server
+from parsec.server.settings import (
+    MailFolder,
+    MailSettings,
+    MockedDatabase,
+    Secret,
+    Settings,
+)
+from parsec.server.store import certificate, organization, user
+from parsec.server.store.sqlite import TemporarySqliteEngine
+from tests.support import server_records
+from tests.support.server_records import EARLIER, NOW
+
+ORGANIZATION = OrganizationID("Org")
+
+
+@dataclass(frozen=True, kw_only=True)
+class SentMail:
+    kind: InvitationType
+    token: AccessToken
+    to: str
+    greeter: HumanHandle | None
+
+
+@dataclass
+class MailRecorder:
+    """Keeps what would be sent; says that it went as `outcome` tells."""
+
+    sent: list[SentMail] = field(default_factory=list)
+    outcome: InvitationEmailSentStatus = InvitationEmailSentStatus.SUCCESS
+
+    async def send_invitation(
+        self,
+        kind: InvitationType,
+        *,
+        organization_id: OrganizationID,
+        token: AccessToken,
+        to: EmailAddress,
+        greeter: HumanHandle | None = None,
+    ) -> InvitationEmailSentStatus:
+        self.sent.append(SentMail(kind=kind, token=token, to=to, greeter=greeter))
+        return self.outcome
+
+
+@dataclass(frozen=True, kw_only=True)
+class Member:
+    """A user and its only device."""
+
+    user_id: UserID
+    human_handle: HumanHandle
+    device_id: DeviceID
+    key: SigningKey
+
+
+class World:
+    """One organization; `events` are those of committed transactions."""
+
+    def __init__(self, engine: TemporarySqliteEngine, settings: Settings) -> None:
+        self.engine = engine
+        self.mails = MailRecorder()
+        self.events: list[Event] = []
+        self.now = NOW
+        self.server = Server(
+            settings=settings, engine=engine, exchange=Exchange(), mails=self.mails
+        )
+        engine.subscribe(self.events.append)
+
+    async def add_member(self, name: str, profile: UserProfile = UserProfile.STANDARD) -> Member:
+        record = server_records.user(name, profile=profile)
+        key = SigningKey.generate(system_entropy)
+        device = DeviceRecord(
+            device_id=DeviceID.generate(system_entropy),
+            user_id=record.user_id,
+            verify_key=key.verify_key,
+        )
+        async with self.engine.transaction(write=True) as transaction:
+            await user.add_user(transaction, ORGANIZATION, record, device)
+        return Member(
+            user_id=record.user_id,
+            human_handle=record.human_handle,
+            device_id=device.device_id,
+            key=key,
+        )
+
+    async def change(self, member: Member, **fields: bool | UserProfile | Instant) -> None:
+        """Freeze, revoke, or give another profile, as a command would have."""
+        async with self.engine.transaction(write=True) as transaction:
+            for name, value in fields.items():
+                match name, value:
+                    case "is_frozen", bool():
+                        await user.set_frozen(
+                            transaction, ORGANIZATION, member.user_id, frozen=value
+                        )
+                    case "profile", UserProfile():
+                        await user.set_profile(
+                            transaction, ORGANIZATION, member.user_id, value, since=NOW
+                        )
+                    case "revoked_on", Instant():
+                        await user.revoke(
+                            transaction, ORGANIZATION, member.user_id, revoked_on=value
+                        )
+                    case _:
+                        raise AssertionError(f"nothing changes {name}")
+
+    def device(
+        self, member: Member, *, api_version: ApiVersion = API_VERSION
+    ) -> AuthenticatedContext:
+        """A request of a member."""
+        return AuthenticatedContext(
+            server=self.server,
+            now=self.now,
+            api_version=api_version,
+            organization_id=ORGANIZATION,
+            device_id=member.device_id,
+        )
+
+    def claimer(
+        self, token: AccessToken, *, api_version: ApiVersion = API_VERSION
+    ) -> InvitedContext:
+        """A request of the holder of an invitation."""
+        return InvitedContext(
+            server=self.server,
+            now=self.now,
+            api_version=api_version,
+            organization_id=ORGANIZATION,
+            token=token,
+        )
+
+    def told(self, *members: Member) -> list[list[MergedReply]]:
+        """The events that reached each of these members, in their order."""
+        return [
+            [
+                event.content
+                for event in self.events
+                if isinstance(event, Notification)
+                if event.recipients is None or member.user_id in event.recipients
+            ]
+            for member in members
+        ]
+
+
+@contextlib.asynccontextmanager
+async def world(*, invitation_lifetime: int | None = None) -> AsyncIterator[World]:
+    """An organization without members, until the end."""
+    engine = TemporarySqliteEngine()
+    try:
+        await engine.migrate()
+        await _add_organization(engine)
+        yield World(engine, _settings(invitation_lifetime))
+    finally:
+        await engine.close()
+
+
+async def _add_organization(engine: TemporarySqliteEngine) -> None:
+    record = msgspec.structs.replace(server_records.organization(), organization_id=ORGANIZATION)
+    async with engine.transaction(write=True) as transaction:
+        await organization.create(transaction, record)
+        assert record.root_verify_key is not None
+        await organization.bootstrap(
+            transaction,
+            ORGANIZATION,
+            root_verify_key=record.root_verify_key,
+            bootstrapped_on=EARLIER,
+        )
+        await certificate.set_last_timestamp(transaction, ORGANIZATION, Topic.COMMON, EARLIER)
+
+
+def _settings(invitation_lifetime: int | None) -> Settings:
+    return Settings(
+        server_addr=ServerAddr(hostname="localhost", port=6777, use_ssl=False),
+        database=MockedDatabase(),
+        administration_token=Secret("s3cr3t"),
+        mail=MailSettings(sender=EmailAddress("parsec@example.com"), by=MailFolder(Path("mails"))),
+        invitation_lifetime=invitation_lifetime,
+    )
