@@ -64,6 +64,8 @@ class Screen:
             self.column = 0
         elif character == "\b":
             self.column = max(0, self.column - 1)
+        elif character == "\t":
+            self.column += 8 - self.column % 8
         elif character >= " ":
             line = self.lines[self.row].ljust(self.column)
             self.lines[self.row] = line[: self.column] + character + line[self.column + 1 :]

@@ -444,9 +444,11 @@ def picture(value):
         return name, (value.email.str, value.label)
     if name == "RealmArchivingConfiguration":
         return archiving_picture(value)
+    # A field that the message lacks, where that is allowed, is an attribute that fails.
     return name, {
         field: None if is_redacted(value, field) else picture(getattr(value, field))
         for field in fields_of(kind)
+        if hasattr(value, field)
     }
 
 

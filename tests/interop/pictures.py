@@ -25,7 +25,7 @@ from parsec.crypto.keys import (
 from parsec.data.ids import AccessToken, Id
 from parsec.data.instant import Instant
 from parsec.data.people import HumanHandle, Text
-from parsec.protocol.command import MergedReply, Reply, Request, reply_status
+from parsec.protocol.command import MergedReply, Reply, Request, UnknownStatus, reply_status
 
 Picture: TypeAlias = Any
 
@@ -83,6 +83,8 @@ def official_name(kind: type[msgspec.Struct]) -> str:
         return "Req"
     if issubclass(kind, Reply):
         return "Rep" + "".join(word.capitalize() for word in reply_status(kind).split("_"))
+    if kind is UnknownStatus:
+        return "RepUnknownStatus"
     name = re.sub(r"Step(?=\d)", "StepNumber", kind.__name__)
     return re.sub(r"Pki$", "PKI", re.sub(r"Kv2$", "KV2", name))
 

@@ -74,9 +74,7 @@ def _of_value(value: bytes, build: Build, path: str) -> Iterator[Twisted]:
         yield from _of_value(items[0], lambda item: build(_array([item, *items[1:]])), f"{path}/0")
 
 
-def _of_map(
-    fields: list[tuple[bytes, bytes]], build: Build, path: str
-) -> Iterator[Twisted]:
+def _of_map(fields: list[tuple[bytes, bytes]], build: Build, path: str) -> Iterator[Twisted]:
     unknown = (b"\xa4more", b"\xc3")
     yield Twisted("an unknown field", path, build(_map([*fields, unknown])))
     yield Twisted("an unknown field first", path, build(_map([unknown, *fields])))

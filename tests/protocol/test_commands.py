@@ -11,7 +11,6 @@ import pytest
 from parsec.protocol.command import (
     Family,
     MergedReply,
-    Reply,
     Request,
     merged_value,
     reply_kinds,
@@ -115,7 +114,8 @@ def named(name: str, definition: dict[str, Any]) -> Any:
 
 def types_of(definition: dict[str, Any]) -> dict[str, Any]:
     shared_enums = {name: {"enum": values} for name, values in SPECIFICATION["enums"].items()}
-    return shared_enums | SPECIFICATION["unions"] | definition.get("types", {})
+    # A command may use a shared name for a type of its own.
+    return {**shared_enums, **SPECIFICATION["unions"], **definition.get("types", {})}
 
 
 def check_type(ours: Any, theirs: Any, definition: dict[str, Any]) -> None:
@@ -152,10 +152,3 @@ def check_named(ours: Any, theirs: dict[str, Any], definition: dict[str, Any]) -
                 check_fields(kind, sorted(variants[kind.__struct_config__.tag]), definition)
         case _:
             raise AssertionError(f"unknown definition {theirs}")
-
-
-@pytest.mark.parametrize(("request_kind", "definition"), COMMANDS)
-def test_messages_forget_no_reply(
-    request_kind: type[Request[Any]], definition: dict[str, Any]
-) -> None:
-    assert all(issubclass(kind, Reply) for kind in reply_kinds(request_kind))

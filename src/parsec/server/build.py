@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Callable
 from parsec.crypto.entropy import Entropy
 from parsec.data.instant import Instant
 from parsec.server.events import Exchange
-from parsec.server.outbound.mail import Mails
+from parsec.server.outbound.mail import WrittenMails
 from parsec.server.outbound.mailer import FolderMailer, Mailer, SmtpMailer
 from parsec.server.outbound.webhook import BootstrapWebhook
 from parsec.server.service.context import Server, system_clock, system_source
@@ -45,7 +45,7 @@ async def running_server(
             settings=settings,
             engine=engine,
             exchange=exchange,
-            mails=Mails(
+            mails=WrittenMails(
                 _mailer(settings.mail.by),
                 sender=settings.mail.sender,
                 server_addr=settings.server_addr,

@@ -3,7 +3,7 @@
 import unicodedata
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from parsec.crypto.entropy import Entropy
 from parsec.data.address import InvitationAddr, InvitationType, ServerAddr
@@ -23,8 +23,27 @@ _TEMPLATES = {
 }
 
 
-class Mails:
+class Mails(Protocol):
     """All mails of the server, each behind one function; send them outside of transactions."""
+
+    async def send_invitation(
+        self,
+        kind: InvitationType,
+        *,
+        organization_id: OrganizationID,
+        token: AccessToken,
+        to: EmailAddress,
+        greeter: HumanHandle | None = None,
+    ) -> InvitationEmailSentStatus:
+        """Send the link of an invitation.
+
+        `greeter` is who invites (not for DEVICE, where it is the claimer): named in the text,
+        and the one whom an answer reaches. Never raises: what fails is the status.
+        """
+
+
+class WrittenMails:
+    """Mails written from templates, each as plain text and as HTML."""
 
     def __init__(
         self,
@@ -54,11 +73,7 @@ class Mails:
         to: EmailAddress,
         greeter: HumanHandle | None = None,
     ) -> InvitationEmailSentStatus:
-        """Send the link of an invitation.
-
-        `greeter` is who invites (not for DEVICE, where it is the claimer): named in the text,
-        and the one whom an answer reaches. Never raises: what fails is the status.
-        """
+        """Send the link of an invitation."""
         address = InvitationAddr(
             server=self._server_addr, organization_id=organization_id, type=kind, token=token
         )
