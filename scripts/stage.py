@@ -5,6 +5,7 @@ see: it understands the few control sequences that the command line sends.
 """
 
 import contextlib
+import json
 import os
 import re
 import shutil
@@ -17,6 +18,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pexpect
 
@@ -155,6 +157,7 @@ class Terminal:
         for _ in range(20):
             before = self._current_item() or ""
             if item in before:
+                self._show_list()
                 self._child.send("\r")
                 return
             self._child.send("\x1b[B")
@@ -207,6 +210,13 @@ class Terminal:
             return False
         return True
 
+    def _show_list(self) -> None:
+        """What is on the screen but will be gone once something is chosen."""
+        self._show_finished()
+        for line in self.screen.text.split("\n")[self._shown :]:
+            if line.strip():
+                self._show(line)
+
     def _show_finished(self, *, everything: bool = False) -> None:
         lines = self.screen.text.split("\n")
         finished = len(lines) if everything else self.screen.row
@@ -214,6 +224,52 @@ class Terminal:
             if line.strip():
                 self._show(line)
         self._shown = max(self._shown, finished)
+
+
+class Script:
+    """One command without a terminal: its input and output are pipes, its data JSON."""
+
+    def __init__(self, command: Sequence[str], *, environment: Mapping[str, str]) -> None:
+        self._process = subprocess.Popen(
+            command,
+            env=dict(environment),
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            start_new_session=True,  # so that there is no terminal to fall back on either
+        )
+
+    def write(self, *lines: str) -> None:
+        """Give lines to its standard input."""
+        assert self._process.stdin is not None
+        self._process.stdin.write("".join(f"{line}\n" for line in lines))
+        self._process.stdin.flush()
+
+    def event(self, kind: str) -> dict[str, Any]:
+        """The next event of that kind that it tells."""
+        assert self._process.stdout is not None
+        for line in self._process.stdout:
+            told: dict[str, Any] = json.loads(line)
+            if told.get("event") == kind:
+                return told
+        raise AssertionError(f"no event {kind!r} came; {self._process.communicate()[1]}")
+
+    def kill(self) -> None:
+        """End the command as a crash would."""
+        self._process.kill()
+        self._process.communicate()
+
+    def result(self) -> Any:
+        """Wait for the end; the answer is the document that it wrote."""
+        return json.loads(self.finish())
+
+    def finish(self, code: int = 0) -> str:
+        """Wait for the end; the answer is the rest of what it wrote."""
+        output, errors = self._process.communicate(timeout=PATIENCE)
+        assert self._process.returncode == code, f"{self._process.returncode}: {output}{errors}"
+        self.errors = errors
+        return output
 
 
 class Person:
@@ -237,6 +293,14 @@ class Person:
             environment=self.environment,
             show=lambda line: self._stage.show(f"{self.name:>8} │ {line}"),
         )
+
+    def script(self, *arguments: str) -> Script:
+        """Start a command from a script of this person."""
+        password_file = self.home / "password"
+        if not password_file.exists():
+            password_file.write_text(f"{self.password}\n", encoding="utf-8")
+        environment = {**self.environment, "PARSEC_DEVICE_PASSWORD_FILE": str(password_file)}
+        return Script([*CLI, "--format", "json", *arguments], environment=environment)
 
     @property
     def environment(self) -> dict[str, str]:

@@ -126,7 +126,31 @@ def _is_unordered(drawn: Picture) -> bool:
 
 def _fields(record: msgspec.Struct) -> dict[str, Picture]:
     return {
-        name: picture(value)
+        name: _field_picture(name, value)
         for name in record.__struct_fields__
         if (value := getattr(record, name)) is not msgspec.UNSET
     }
+
+
+def _field_picture(name: str, value: object) -> Picture:
+    """The picture of a field, where the official types have a class that ours has not."""
+    if name.endswith("algorithm") and type(value) is str:
+        return _ALGORITHMS[value]
+    if name.endswith("_key_der"):
+        return _KEY_DERS[name], value
+    if name == "purpose" and value is None:
+        return "DevicePurpose", "STANDARD"
+    return picture(value)
+
+
+_ALGORITHMS = {
+    "X25519_XSALSA20_POLY1305": ("PrivateKeyAlgorithm", "X25519_XSALSA20_POLY1305"),
+    "ED25519": ("SigningKeyAlgorithm", "ED25519"),
+    # Here the binding has a B that the wire has not.
+    "BLAKE2_XSALSA20_POLY1305": ("SecretKeyAlgorithm", "BLAKE2B_XSALSA20_POLY1305"),
+    "SHA256": ("HashAlgorithm", "SHA256"),
+}
+_KEY_DERS = {
+    "verify_key_der": "SequesterVerifyKeyDer",
+    "encryption_key_der": "SequesterPublicKeyDer",
+}

@@ -1,18 +1,7 @@
 """The first story of the mission through pseudo-terminals, on our own server."""
 
-from collections.abc import Iterator
-
-import pytest
-
 from scripts import stories
-from scripts.stage import Stage, stage
-
-
-@pytest.fixture
-def own() -> Iterator[Stage]:
-    with stage() as built:
-        built.start_server("--db", f"sqlite:///{built.folder / 'parsec.sqlite'}")
-        yield built
+from scripts.stage import Stage
 
 
 def test_the_recovery_story(own: Stage) -> None:

@@ -10,7 +10,7 @@ import types
 from base64 import b64decode
 from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, Any, Literal, Union, get_args, get_origin
+from typing import Annotated, Any, Literal, TypeVar, Union, get_args, get_origin
 
 import msgspec
 from hypothesis import strategies as st
@@ -20,7 +20,7 @@ from parsec.crypto.keys import _Bytes32
 from parsec.crypto.shamir import ShamirShare
 from parsec.data import certificates, local_manifests, manifests
 from parsec.data.address import ServerAddr
-from parsec.data.ids import AccessToken, Id
+from parsec.data.ids import AccessToken, Id, UserID
 from parsec.data.instant import _FIRST, _LAST, Instant
 from parsec.data.people import (
     DeviceLabel,
@@ -30,6 +30,8 @@ from parsec.data.people import (
     OrganizationID,
     ValidationCode,
 )
+
+S = TypeVar("S", bound=msgspec.Struct)
 
 _CODE_ALPHABET = "ABCDEFGHJKLMNPQRSTUVWXYZ23456789"
 _U64 = (1 << 64) - 1
@@ -72,21 +74,21 @@ def _by_class(kind: type[Any]) -> SearchStrategy[Any] | None:
     return None
 
 
-def _struct(kind: type[Any], **given: SearchStrategy[Any]) -> SearchStrategy[Any]:
+def _struct(kind: type[S], **given: SearchStrategy[Any]) -> SearchStrategy[S]:
     fields = {field.name: values(field.type) for field in msgspec.structs.fields(kind)}
     return st.builds(kind, **{**fields, **given})
 
 
 def _annotated(kind: Any, meta: msgspec.Meta) -> SearchStrategy[Any]:
     if kind is int:
-        highest = meta.le if meta.le is not None else (meta.lt or _U64 + 1) - 1
-        lowest = meta.ge or 0
+        highest = int(meta.le if meta.le is not None else (meta.lt or _U64 + 1) - 1)
+        lowest = int(meta.ge or 0)
         return st.integers(lowest, highest) | st.sampled_from([lowest, highest])
     if kind is bytes:
         return st.binary(min_size=meta.min_length or 0, max_size=meta.max_length)
     if kind is str:
         assert meta.pattern is not None
-        return st.from_regex(meta.pattern.rstrip("$") + r"\Z")
+        return st.from_regex(meta.pattern.strip("^$"), fullmatch=True)
     (item,) = get_args(kind)
     return st.lists(values(item), min_size=meta.min_length or 0, max_size=3)
 
@@ -108,7 +110,9 @@ def _accepted_by(kind: type[Any]) -> Callable[[str], bool]:
 
 _LETTERS = st.characters(categories=["Ll", "Lu", "Nd"])
 _ANY = st.characters(exclude_categories=["Cs"])
-_ADDRESSES = st.from_regex(r"[a-zA-Z0-9]{1,9}(\.[a-z+]{1,5})?@[a-z]{1,9}\.[a-z]{2,5}\Z")
+_ADDRESSES = st.from_regex(
+    r"[a-zA-Z0-9]{1,9}(\.[a-z+]{1,5})?@[a-z]{1,9}\.[a-z]{2,5}", fullmatch=True
+)
 
 
 def _handles(_: object) -> SearchStrategy[Any]:
@@ -147,7 +151,7 @@ _SCALARS: dict[type[Any], Callable[[type[Any]], SearchStrategy[Any]]] = {
 @st.composite
 def _briefs(draw: st.DrawFn) -> certificates.ShamirRecoveryBriefCertificate:
     brief = draw(_struct(certificates.ShamirRecoveryBriefCertificate))
-    some = values(dict[certificates.UserID, Annotated[int, msgspec.Meta(ge=1, le=85)]])
+    some = values(dict[UserID, Annotated[int, msgspec.Meta(ge=1, le=85)]])
     shares = draw(some.filter(bool))
     threshold = draw(st.integers(1, sum(shares.values())))
     return msgspec.structs.replace(brief, per_recipient_shares=shares, threshold=threshold)

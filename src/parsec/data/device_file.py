@@ -12,7 +12,7 @@ from parsec.data.address import ServerAddr
 from parsec.data.ids import AccountVaultItemOpaqueKeyID, DeviceID, TOTPOpaqueKeyID, UserID
 from parsec.data.instant import Instant
 from parsec.data.people import DeviceLabel, HumanHandle, OrganizationID
-from parsec.data.record import BareRecord
+from parsec.data.record import BareRecord, load_map
 from parsec.wire.msgpack import Reader, Tagged, dump
 
 U32: TypeAlias = Annotated[int, msgspec.Meta(ge=0, lt=1 << 32)]
@@ -155,7 +155,7 @@ def load_device_file(content: bytes) -> AnyDeviceFile:
     """Read a device file of any kind. Raises MalformedError."""
     if content[:1] in _ARRAY_HEADS:
         content = _named(content, {_tag(kind): kind for kind in get_args(AnyDeviceFile)})
-    return _KINDS.load_first(content)
+    return load_map(_KINDS, content)
 
 
 # --- Files of the betas of release 3.0 ---

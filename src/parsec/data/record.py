@@ -16,6 +16,7 @@ class MismatchError(MalformedError):
     """A record is well-formed, but not the one that was announced."""
 
 
+T = TypeVar("T")
 R = TypeVar("R", bound="Record")
 
 
@@ -49,10 +50,7 @@ class Record(msgspec.Struct, frozen=True, kw_only=True, tag_field="type"):
 
 def load_content(kinds: Reader[R], content: bytes, *, max_values: int = MAX_VALUES) -> R:
     """Read the map inside a frame. Raises MalformedError, also for a key given twice."""
-    record = kinds.load_first(content)
-    if dump(record) != content:
-        # Only what is written otherwise than we would can hold a key twice.
-        check_keys(content, max_values=max_values)
+    record = load_map(kinds, content, max_values=max_values)
     record.check()
     return record
 
@@ -67,4 +65,13 @@ class BareRecord(msgspec.Struct, frozen=True, kw_only=True, tag_field="type"):
     @classmethod
     def load(cls, content: bytes) -> Self:
         """Read the map, ignoring bytes that follow it. Raises MalformedError."""
-        return reader(cls).load_first(content)
+        return load_map(reader(cls), content)
+
+
+def load_map(kinds: Reader[T], content: bytes, *, max_values: int = MAX_VALUES) -> T:
+    """Read a map by the types of its fields. Raises MalformedError, also for a key given twice."""
+    value = kinds.load_first(content)
+    if dump(value) != content:
+        # Only what is written otherwise than we would can hold a key twice.
+        check_keys(content, max_values=max_values)
+    return value

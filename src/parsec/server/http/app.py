@@ -109,7 +109,8 @@ async def _redirect_without_slash(scope: Scope, send: Send) -> None:
 async def _allowed(scope: Scope, send: Send, *methods: str) -> bool:
     if scope["method"] in methods:
         return True
-    allow = ", ".join(methods).encode()
+    # Only what commands and events are sent with; the probe by GET goes unnamed, as officially.
+    allow = methods[-1].encode()
     await send_detail(send, 405, "Method Not Allowed", ((b"allow", allow),))
     return False
 

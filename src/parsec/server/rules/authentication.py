@@ -1,5 +1,7 @@
 """Who may send a command at all: the verdicts that every family shares."""
 
+from functools import lru_cache
+
 from parsec.crypto.errors import SignatureError
 from parsec.crypto.keys import VerifyKey
 from parsec.data.instant import Instant
@@ -28,7 +30,7 @@ def check_token(
         raise Rejected(Verdict.ORGANIZATION_NOT_FOUND)
     key = found.device.verify_key if isinstance(found, Author) else _DUMMY_KEY
     try:
-        key.verify_with_signature(token.signature, token.signed_text)
+        _verify(key, token.signature, token.signed_text)
     except SignatureError:
         raise Rejected(Verdict.BAD_AUTHENTICATION) from None
     if not isinstance(found, Author):
@@ -37,6 +39,13 @@ def check_token(
     if not in_ballpark(token.seconds * 1_000_000, now=now):
         raise Rejected(Verdict.TOKEN_EXPIRED)
     return found
+
+
+@lru_cache(maxsize=4096)
+def _verify(key: VerifyKey, signature: bytes, signed_text: bytes) -> None:
+    # Clients send one token for all requests of a second, and verifying it is most of the work of
+    # a small request. Failures are not remembered: they raise.
+    key.verify_with_signature(signature, signed_text)
 
 
 def check_author(found: Author | OrganizationRecord | None, *, despite_tos: bool = False) -> Author:

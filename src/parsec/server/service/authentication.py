@@ -85,7 +85,7 @@ async def authenticated_context(
     async with server.engine.transaction(write=False) as transaction:
         found = await authentication.author(transaction, organization_id, token.device_id)
     rules.check_token(found, token, now=caller.now)
-    rules.check_author(found, despite_tos=despite_tos)
+    author = rules.check_author(found, despite_tos=despite_tos)
     return AuthenticatedContext(
         server=server,
         now=caller.now,
@@ -94,4 +94,5 @@ async def authenticated_context(
         organization_id=organization_id,
         device_id=token.device_id,
         despite_tos=despite_tos,
+        author=author,
     )

@@ -166,12 +166,14 @@ class AuthenticatedContext(Context, frozen=True, kw_only=True):
     device_id: DeviceID
     despite_tos: bool = False
     """The command is one by which a user reads or accepts the terms of service."""
+    author: Author | None = None
+    """As the authentication of this request found it, a moment ago."""
 
     @contextlib.asynccontextmanager
     async def reading(self) -> AsyncIterator[tuple[Transaction, Author]]:
         """A transaction and its author, who may use the organization. Raises Rejected."""
         async with self._transaction(write=False) as transaction:
-            yield transaction, await self._author(transaction)
+            yield transaction, self.author or await self._author(transaction)
 
     @contextlib.asynccontextmanager
     async def writing(

@@ -4,6 +4,8 @@ import contextlib
 import math
 from collections.abc import Iterator
 
+import msgspec
+
 from parsec.protocol.events import EventsListen, EventsListenReply, OrganizationConfigEvent
 from parsec.protocol.statuses import NotAvailable
 from parsec.server.events import Subscription
@@ -32,9 +34,10 @@ async def open_stream(
     subscription = context.server.exchange.subscribe(
         context.organization_id, user_id, context.device_id, last_event_id=last_event_id
     )
-    # Read only now, when nothing can happen any more without the subscription knowing of it.
+    # Read again, now that nothing can happen any more without the subscription knowing of it.
+    again = msgspec.structs.replace(context, author=None)
     with _closed_on_failure(subscription):
-        async with context.reading() as (_, author):
+        async with again.reading() as (_, author):
             return subscription, configuration(author.organization, context.settings)
 
 

@@ -3,7 +3,7 @@
 from parsec.data.address import InvitationType
 from parsec.data.ids import AccessToken, DeviceID, UserID
 from parsec.data.instant import Instant
-from parsec.data.people import EmailAddress, HumanHandle, OrganizationID
+from parsec.data.people import EmailAddress, OrganizationID
 from parsec.protocol.invite import InvitationStatus
 from parsec.server.records import (
     Author,
@@ -13,6 +13,7 @@ from parsec.server.records import (
 )
 from parsec.server.store.engine import Row, Transaction
 from parsec.server.store.organization import organization_record
+from parsec.server.store.stored import stored_human_handle, stored_text
 from parsec.server.store.user import device_record, user_record
 
 _ORGANIZATION_COLUMNS = 11
@@ -119,12 +120,14 @@ def invitation_record(row: Row) -> InvitationRecord:
         type=InvitationType(kind),
         created_on=Instant(created_on),
         created_by_user_id=UserID(created_by),
-        created_by_human_handle=HumanHandle(EmailAddress(creator_email), creator_label),
+        created_by_human_handle=stored_human_handle(creator_email, creator_label),
         status=InvitationStatus(status),
-        claimer_email=EmailAddress(claimer_email) if claimer_email is not None else None,
+        claimer_email=(
+            stored_text(EmailAddress, claimer_email) if claimer_email is not None else None
+        ),
         claimer_user_id=UserID(claimer_user_id) if claimer_user_id is not None else None,
         claimer_human_handle=(
-            HumanHandle(EmailAddress(claimer_user_email), claimer_label)
+            stored_human_handle(claimer_user_email, claimer_label)
             if claimer_user_email is not None
             else None
         ),

@@ -8,6 +8,7 @@ from parsec.data.instant import Instant
 from parsec.data.people import OrganizationID, UserProfile
 from parsec.server.records import OrganizationRecord, ProfileCount, TermsOfService
 from parsec.server.store.engine import Row, Transaction
+from parsec.server.store.stored import stored_text
 
 ORGANIZATION = """
 SELECT
@@ -99,7 +100,7 @@ def organization_record(row: Row) -> OrganizationRecord:
         tos_updated_on,
     ) = row
     return OrganizationRecord(
-        organization_id=OrganizationID(organization_id),
+        organization_id=stored_text(OrganizationID, organization_id),
         bootstrap_token=AccessToken(bootstrap_token) if bootstrap_token is not None else None,
         created_on=Instant(created_on),
         bootstrapped_on=Instant(bootstrapped_on) if bootstrapped_on is not None else None,
@@ -117,7 +118,7 @@ async def created_organizations(
 ) -> list[OrganizationID]:
     """All organizations created at that date or earlier, by name."""
     rows = await transaction.rows(CREATED_ORGANIZATIONS, created_before=before)
-    return [OrganizationID(name) for (name,) in rows]
+    return [stored_text(OrganizationID, name) for (name,) in rows]
 
 
 async def create(transaction: Transaction, record: OrganizationRecord) -> None:

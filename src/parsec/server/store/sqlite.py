@@ -55,12 +55,12 @@ class SqliteEngine:
         self._path = path
         self._durable = durable
         self._lock_file = _lock(path)
-        try:
+        with contextlib.ExitStack() as on_failure:
+            on_failure.callback(self._lock_file.close)
             self._writer = self._connect()
+            on_failure.callback(self._writer.close)
             _check_integrity(self._writer, path)
-        except BaseException:
-            self._lock_file.close()
-            raise
+            on_failure.pop_all()
         self._readers: list[sqlite3.Connection] = []
         self._turn = asyncio.Lock()
         self._batch: _Batch | None = None
@@ -76,9 +76,10 @@ class SqliteEngine:
 
     async def migrate(self) -> None:
         """Bring the schema to this version. Raises SchemaError; earlier steps then stay."""
-        self._writer.execute(migrations.CREATE_TABLE)
         known = migrations.known_migrations()
-        for migration in migrations.pending_migrations(self._applied(), known):
+        pending = migrations.pending_migrations(self._applied(), known)
+        _run(self._writer, migrations.CREATE_TABLE)
+        for migration in pending:
             self._apply(migration)
 
     @contextlib.asynccontextmanager

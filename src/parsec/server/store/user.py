@@ -3,9 +3,10 @@
 from parsec.crypto.keys import VerifyKey
 from parsec.data.ids import DeviceID, UserID
 from parsec.data.instant import Instant
-from parsec.data.people import EmailAddress, HumanHandle, OrganizationID, UserProfile
+from parsec.data.people import EmailAddress, OrganizationID, UserProfile
 from parsec.server.records import DeviceRecord, UserRecord
 from parsec.server.store.engine import Row, Transaction
+from parsec.server.store.stored import stored_human_handle
 
 USER = """
 SELECT user_id, email, label, profile, created_on, revoked_on, is_frozen, tos_accepted_on
@@ -234,7 +235,7 @@ def user_record(row: Row) -> UserRecord:
     user_id, email, label, profile, created_on, revoked_on, is_frozen, tos_accepted_on = row
     return UserRecord(
         user_id=UserID(user_id),
-        human_handle=HumanHandle(EmailAddress(email), label),
+        human_handle=stored_human_handle(email, label),
         profile=UserProfile(profile),
         created_on=Instant(created_on),
         revoked_on=Instant(revoked_on) if revoked_on is not None else None,

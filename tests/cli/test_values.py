@@ -1,0 +1,84 @@
+"""What the values of options mean, and how wrong ones are refused."""
+
+import click
+import pytest
+
+from parsec.cli import values
+from parsec.cli.values import Value, WeightedRecipient, read_duration
+from parsec.data.people import EmailAddress
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"),
+    [("30", 30), ("30s", 30), ("250ms", 0.25), ("10m", 600), ("1h", 3600), ("1.5m", 90)],
+)
+def test_a_duration_is_seconds_or_has_a_unit(text: str, seconds: float) -> None:
+    assert read_duration(text) == pytest.approx(seconds)
+
+
+@pytest.mark.parametrize("text", ["", "0", "0s", "-1", "1d", "m", "1e3", "٣"])
+def test_other_durations_are_refused(text: str) -> None:
+    with pytest.raises(ValueError, match="Not a duration"):
+        read_duration(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "email", "weight"),
+    [
+        ("bob@example.com", "bob@example.com", None),
+        ("bob@example.com:1", "bob@example.com", 1),
+        ("bob@example.com:255", "bob@example.com", 255),
+    ],
+)
+def test_a_recipient_may_have_a_weight(text: str, email: str, weight: int | None) -> None:
+    found = values.RECIPIENT.convert(text, None, None)
+
+    assert found == WeightedRecipient(EmailAddress(email), weight)
+
+
+@pytest.mark.parametrize(
+    ("kind", "text", "reason"),
+    [
+        (values.RECIPIENT, "bob@example.com:0", "Invalid weight"),
+        (values.RECIPIENT, "bob@example.com:256", "Invalid weight"),
+        (values.RECIPIENT, "bob@example.com:two", "Invalid weight"),
+        (values.RECIPIENT, "bob", "Invalid email address"),
+        (values.EMAIL, "bob@", "Invalid email address"),
+        (values.THRESHOLD, "0", "Not a number from 1 to 255"),
+        (values.THRESHOLD, "256", "Not a number from 1 to 255"),
+        (values.ORGANIZATION, "a b", "letters, digits"),
+        (values.DEVICE_LABEL, "", "Invalid device label"),
+        (values.HUMAN_LABEL, "<b>", "Invalid name"),
+        (values.INVITATION_TOKEN, "abc", "32 hex digits"),
+        (values.INVITATION_URL, "parsec3://example.com/Org?a=claim_user", "not whole"),
+        (values.INVITATION_URL, "https://example.com", "not a parsec3 address"),
+        (values.INVITATION_URL, "parsec3://example.com/Org?a=bootstrap_organization&p=wA", "kind"),
+        (values.BOOTSTRAP_URL, "parsec3://example.com/Org?a=claim_user&p=wA", "another kind"),
+        (values.SERVER_ADDR, "parsec3://example.com/Org", "no path"),
+        (values.DATE, "2026-01-01", "looks like"),
+    ],
+)
+def test_a_wrong_value_is_refused_with_a_reason(kind: Value, text: str, reason: str) -> None:
+    with pytest.raises(click.BadParameter, match=reason):
+        kind.convert(text, None, None)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "844441ca22d27494fcf312e93ef2ad0d",
+        "parsec3://h/Org?no_ssl=true&a=claim_shamir_recovery&p=xBCEREHKItJ0lPzzEuk-8q0N",
+        "https://h/redirect/Org?a=claim_shamir_recovery&p=xBCEREHKItJ0lPzzEuk-8q0N",
+    ],
+)
+def test_an_invitation_is_named_by_its_token_or_either_form_of_its_link(text: str) -> None:
+    token = values.INVITATION_TOKEN.convert(text, None, None)
+
+    assert bytes(token).hex() == "844441ca22d27494fcf312e93ef2ad0d"
+
+
+@pytest.mark.parametrize("text", ["parsec3://127.0.0.1:6770?no_ssl=true", "http://127.0.0.1:6770"])
+def test_a_server_is_named_in_either_form(text: str) -> None:
+    addr = values.SERVER_ADDR.convert(text, None, None)
+
+    assert addr.url == "parsec3://127.0.0.1:6770?no_ssl=true"

@@ -1,0 +1,224 @@
+"""The engine on SQLite: the contract of all engines, and what a file adds to it."""
+
+import asyncio
+import sqlite3
+import stat
+import subprocess
+import sys
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from parsec.server.store import migrations
+from parsec.server.store.engine import SchemaError, StorageError
+from parsec.server.store.migrations import Migration
+from parsec.server.store.sqlite import SqliteEngine, TemporarySqliteEngine
+from tests.support.engine_contract import EngineContract, add, names
+
+
+class TestSqlite(EngineContract):
+    @pytest.fixture
+    async def engine(self, tmp_path: Path) -> AsyncIterator[SqliteEngine]:
+        engine = SqliteEngine(tmp_path / "parsec.sqlite")
+        await engine.migrate()
+        yield engine
+        await engine.close()
+
+
+class TestTemporarySqlite(EngineContract):
+    @pytest.fixture
+    async def engine(self) -> AsyncIterator[TemporarySqliteEngine]:
+        engine = TemporarySqliteEngine()
+        await engine.migrate()
+        yield engine
+        await engine.close()
+
+
+def file_modes(folder: Path) -> dict[str, int]:
+    return {file.name: stat.S_IMODE(file.stat().st_mode) for file in folder.iterdir()}
+
+
+async def filled(path: Path) -> None:
+    engine = SqliteEngine(path)
+    await engine.migrate()
+    async with engine.transaction(write=True) as transaction:
+        await add(transaction, "a")
+    await engine.close()
+
+
+async def test_what_was_written_is_there_after_a_restart(tmp_path: Path) -> None:
+    await filled(tmp_path / "parsec.sqlite")
+
+    engine = SqliteEngine(tmp_path / "parsec.sqlite")
+
+    assert await names(engine) == ["a"]
+    await engine.close()
+
+
+async def test_only_the_owner_can_read_the_files(tmp_path: Path) -> None:
+    engine = SqliteEngine(tmp_path / "parsec.sqlite")
+    await engine.migrate()
+
+    modes = file_modes(tmp_path)
+    await engine.close()
+
+    assert set(modes.values()) == {0o600}
+    assert "parsec.sqlite-wal" in modes
+
+
+async def test_a_second_server_on_one_file_is_refused(tmp_path: Path) -> None:
+    first = SqliteEngine(tmp_path / "parsec.sqlite")
+
+    with pytest.raises(StorageError, match="another server"):
+        SqliteEngine(tmp_path / "parsec.sqlite")
+
+    await first.close()
+
+
+async def test_a_closed_database_can_be_opened_again(tmp_path: Path) -> None:
+    await SqliteEngine(tmp_path / "parsec.sqlite").close()
+
+    await SqliteEngine(tmp_path / "parsec.sqlite").close()
+
+
+async def test_closing_waits_for_those_who_wait_for_the_commit(tmp_path: Path) -> None:
+    engine = SqliteEngine(tmp_path / "parsec.sqlite")
+    await engine.migrate()
+
+    async def write() -> None:
+        async with engine.transaction(write=True) as transaction:
+            await add(transaction, "a")
+
+    writer = asyncio.create_task(write())
+    await asyncio.sleep(0)
+    await engine.close()
+    await writer
+
+    again = SqliteEngine(tmp_path / "parsec.sqlite")
+    assert await names(again) == ["a"]
+    await again.close()
+
+
+async def test_a_folder_that_is_not_there_is_told(tmp_path: Path) -> None:
+    with pytest.raises(StorageError, match="No such file"):
+        SqliteEngine(tmp_path / "nowhere" / "parsec.sqlite")
+
+
+async def test_a_damaged_file_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "parsec.sqlite"
+    await filled(path)
+    content = bytearray(path.read_bytes())
+    content[4096:12288] = b"\xff" * 8192
+    path.write_bytes(content)
+
+    with pytest.raises(StorageError, match=r"damaged|not a readable"):
+        SqliteEngine(path)
+
+
+async def test_a_file_of_another_kind_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "parsec.sqlite"
+    path.write_text("Dear diary, " * 1000)
+
+    with pytest.raises(StorageError, match="not a database"):
+        SqliteEngine(path)
+
+
+async def test_the_database_of_another_program_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "parsec.sqlite"
+    connection = sqlite3.connect(path)
+    connection.execute("CREATE TABLE bookmark (url TEXT)")
+    connection.close()
+    engine = SqliteEngine(path)
+
+    with pytest.raises(SchemaError, match="another program"):
+        await engine.migrate()
+
+    await engine.close()
+
+
+async def test_an_upgrade_keeps_what_is_there(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "parsec.sqlite"
+    await filled(path)
+    later = Migration(
+        number=2, name="0002_more.sql", sql="ALTER TABLE organization ADD COLUMN more TEXT;\n"
+    )
+    known = [*migrations.known_migrations(), later]
+    monkeypatch.setattr(migrations, "known_migrations", lambda: known)
+    engine = SqliteEngine(path)
+    before = await engine.migrations()
+
+    await engine.migrate()
+
+    assert [one.applied for one in before] == [True, False]
+    assert [one.applied for one in await engine.migrations()] == [True, True]
+    assert await names(engine) == ["a"]
+    await engine.close()
+
+
+async def test_a_migration_that_fails_leaves_no_trace(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "parsec.sqlite"
+    await filled(path)
+    sql = "CREATE TABLE more (a TEXT);\nCREATE TABLE organization (a TEXT);\n"
+    broken = Migration(number=2, name="0002_broken.sql", sql=sql)
+    known = [*migrations.known_migrations(), broken]
+    monkeypatch.setattr(migrations, "known_migrations", lambda: known)
+    engine = SqliteEngine(path)
+
+    with pytest.raises(SchemaError, match=r"0002_broken\.sql failed"):
+        await engine.migrate()
+
+    async with engine.transaction(write=False) as transaction:
+        tables = await transaction.rows("SELECT name FROM sqlite_schema WHERE name = 'more'")
+    assert tables == []
+    await engine.close()
+
+
+_WRITER = """
+import asyncio, sys
+from pathlib import Path
+from parsec.server.store.sqlite import SqliteEngine
+from tests.support.engine_contract import add
+
+async def main():
+    engine = SqliteEngine(Path(sys.argv[1]))
+    await engine.migrate()
+    number = 0
+    while True:
+        async with engine.transaction(write=True) as transaction:
+            await add(transaction, f"{number:06}")
+        print(number, flush=True)
+        number += 1
+
+asyncio.run(main())
+"""
+
+
+def confirmed_before_a_kill(path: Path) -> list[int]:
+    writer = subprocess.Popen(
+        [sys.executable, "-c", _WRITER, str(path)],
+        stdout=subprocess.PIPE,
+        cwd=Path(__file__).parents[3],
+    )
+    assert writer.stdout is not None
+    confirmed = [int(writer.stdout.readline()) for _ in range(50)]
+    writer.kill()
+    writer.communicate()
+    return confirmed
+
+
+async def test_what_was_confirmed_survives_a_kill(tmp_path: Path) -> None:
+    path = tmp_path / "parsec.sqlite"
+
+    confirmed = confirmed_before_a_kill(path)
+
+    engine = SqliteEngine(path)
+    found = await names(engine)
+    assert found[:50] == [f"{number:06}" for number in confirmed]
+    # Those that follow are whole and in order, whether anybody heard of them or not.
+    assert found == [f"{number:06}" for number in range(len(found))]
+    await engine.close()

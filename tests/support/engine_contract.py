@@ -1,0 +1,180 @@
+"""What every engine promises; a file per engine says how it is made."""
+
+import asyncio
+
+import pytest
+
+from parsec.data.instant import Instant
+from parsec.data.people import OrganizationID
+from parsec.protocol.events import PingedEvent
+from parsec.server.records import EventID, Notification
+from parsec.server.store.engine import Engine, Transaction
+
+_ADD = """
+INSERT INTO organization (
+    organization_id, created_on, user_profile_outsider_allowed, realm_minimum_archiving_period
+) VALUES (:organization_id, :created_on, 1, 0)"""
+_ALL = "SELECT organization_id FROM organization ORDER BY organization_id"
+
+
+class Unwanted(Exception):
+    """Ends a transaction."""
+
+
+def ping(text: str) -> Notification:
+    return Notification(
+        organization_id=OrganizationID("Org"),
+        event_id=EventID(bytes(16)),
+        content=PingedEvent(ping=text),
+        recipients=None,
+    )
+
+
+async def add(transaction: Transaction, name: str) -> None:
+    await transaction.rows(_ADD, organization_id=name, created_on=Instant(0))
+
+
+async def names(engine: Engine) -> list[str]:
+    async with engine.transaction(write=False) as transaction:
+        return [name for (name,) in await transaction.rows(_ALL)]
+
+
+class EngineContract:
+    """Runs for each engine, which comes migrated and empty."""
+
+    async def test_what_was_written_is_read(self, engine: Engine) -> None:
+        async with engine.transaction(write=True) as transaction:
+            await add(transaction, "a")
+            await add(transaction, "b")
+
+        assert await names(engine) == ["a", "b"]
+
+    async def test_a_transaction_sees_what_it_wrote(self, engine: Engine) -> None:
+        async with engine.transaction(write=True) as transaction:
+            await add(transaction, "a")
+
+            assert await transaction.rows(_ALL) == [("a",)]
+
+    async def test_a_statement_tells_what_it_returns(self, engine: Engine) -> None:
+        async with engine.transaction(write=True) as transaction:
+            sql = f"{_ADD} RETURNING created_on"
+            rows = await transaction.rows(sql, organization_id="a", created_on=5)
+
+        assert rows == [(5,)]
+
+    async def test_an_exception_undoes_everything(self, engine: Engine) -> None:
+        async def write() -> None:
+            async with engine.transaction(write=True) as transaction:
+                await add(transaction, "a")
+                raise Unwanted
+
+        with pytest.raises(Unwanted):
+            await write()
+
+        assert await names(engine) == []
+
+    async def test_nobody_sees_what_is_not_committed(self, engine: Engine) -> None:
+        async with engine.transaction(write=True) as transaction:
+            await add(transaction, "a")
+            seen = await names(engine)
+
+        assert seen == []
+
+    async def test_a_reader_sees_one_state(self, engine: Engine) -> None:
+        async with engine.transaction(write=False) as reader:
+            before = await reader.rows(_ALL)
+            async with engine.transaction(write=True) as transaction:
+                await add(transaction, "a")
+            after = await reader.rows(_ALL)
+
+        assert before == after == []
+
+    async def test_writers_that_wait_for_each_other_all_succeed(self, engine: Engine) -> None:
+        async def write(name: str) -> None:
+            async with engine.transaction(write=True) as transaction:
+                await add(transaction, name)
+                await asyncio.sleep(0)
+
+        await asyncio.gather(*(write(f"{number:02}") for number in range(20)))
+
+        assert await names(engine) == [f"{number:02}" for number in range(20)]
+
+    async def test_a_refusal_undoes_nothing_but_itself(self, engine: Engine) -> None:
+        async def write(name: str) -> None:
+            async with engine.transaction(write=True) as transaction:
+                await add(transaction, name)
+                if name == "b":
+                    raise Unwanted
+
+        results = await asyncio.gather(*(write(name) for name in "abc"), return_exceptions=True)
+
+        assert [type(result) for result in results] == [type(None), Unwanted, type(None)]
+        assert await names(engine) == ["a", "c"]
+
+    async def test_of_two_writers_of_one_thing_the_second_knows_of_the_first(
+        self, engine: Engine
+    ) -> None:
+        async def write_if_new() -> bool:
+            async with engine.transaction(write=True) as transaction:
+                await transaction.lock("a")
+                if await transaction.rows(_ALL):
+                    return False
+                await asyncio.sleep(0)
+                await add(transaction, "a")
+                return True
+
+        assert sorted(await asyncio.gather(write_if_new(), write_if_new())) == [False, True]
+
+    async def test_events_come_in_the_order_of_their_transactions(self, engine: Engine) -> None:
+        heard: list[object] = []
+        engine.subscribe(heard.append)
+
+        for text in "ab":
+            async with engine.transaction(write=True) as transaction:
+                transaction.publish(ping(text))
+                transaction.publish(ping(text * 2))
+
+        assert heard == [ping("a"), ping("aa"), ping("b"), ping("bb")]
+
+    async def test_events_come_after_the_commit(self, engine: Engine) -> None:
+        heard: list[object] = []
+        engine.subscribe(heard.append)
+
+        async with engine.transaction(write=True) as transaction:
+            transaction.publish(ping("a"))
+            before = list(heard)
+
+        assert before == []
+
+    async def test_events_of_a_refusal_never_come(self, engine: Engine) -> None:
+        heard: list[object] = []
+        engine.subscribe(heard.append)
+
+        async def refuse() -> None:
+            async with engine.transaction(write=True) as transaction:
+                transaction.publish(ping("a"))
+                raise Unwanted
+
+        with pytest.raises(Unwanted):
+            await refuse()
+
+        assert heard == []
+
+    async def test_who_no_longer_listens_is_not_told(self, engine: Engine) -> None:
+        heard: list[object] = []
+        leave = engine.subscribe(heard.append)
+
+        leave()
+        async with engine.transaction(write=True) as transaction:
+            transaction.publish(ping("a"))
+
+        assert heard == []
+
+    async def test_migrating_twice_changes_nothing(self, engine: Engine) -> None:
+        async with engine.transaction(write=True) as transaction:
+            await add(transaction, "a")
+
+        await engine.migrate()
+
+        assert await names(engine) == ["a"]
+        assert all(migration.applied for migration in await engine.migrations())
