@@ -14,6 +14,7 @@ import socket
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
@@ -22,7 +23,7 @@ from typing import Any
 
 import pexpect
 
-PATIENCE = 60.0
+PATIENCE = 30.0
 """Seconds after which a line that does not come is a failure."""
 
 _CONTROL = re.compile(r"\x1b\[(?P<args>[0-9;?]*)(?P<verb>[A-Za-z])|\x1b[=>78]|\x1b\][^\x07]*\x07")
@@ -239,6 +240,10 @@ class Script:
             text=True,
             start_new_session=True,  # so that there is no terminal to fall back on either
         )
+        # Whoever waits for a line must not wait for ever.
+        self._watchdog = threading.Timer(PATIENCE, self._process.kill)
+        self._watchdog.daemon = True
+        self._watchdog.start()
 
     def write(self, *lines: str) -> None:
         """Give lines to its standard input."""
@@ -259,6 +264,7 @@ class Script:
         """End the command as a crash would."""
         self._process.kill()
         self._process.communicate()
+        self._watchdog.cancel()
 
     def result(self) -> Any:
         """Wait for the end; the answer is the document that it wrote."""
@@ -266,7 +272,8 @@ class Script:
 
     def finish(self, code: int = 0) -> str:
         """Wait for the end; the answer is the rest of what it wrote."""
-        output, errors = self._process.communicate(timeout=PATIENCE)
+        output, errors = self._process.communicate()
+        self._watchdog.cancel()
         assert self._process.returncode == code, f"{self._process.returncode}: {output}{errors}"
         self.errors = errors
         return output

@@ -128,7 +128,8 @@ def test_an_account_comes_back_by_options_and_json_alone(organization: Organizat
     assert claimer.finish().code == greeter.finish().code == 0
 
     assert device["human_handle"] == "Bob <bob@example.com>"
-    assert [found["device_id"] for found in lost.json("device", "list")] == [device["device_id"]]
+    [listed] = json.loads(lost.shell.run("device", "list", "--format", "json").out)
+    assert listed["device_id"] == device["device_id"]
     assert [user["human_handle"] for user in lost.json("user", "list")] == [
         "Alice <alice@example.com>",
         "Arnold <arnold@example.com>",
@@ -305,7 +306,7 @@ def test_a_setup_is_shown_to_its_author_and_its_recipients(organization: Organiz
     assert created.err.splitlines() == [
         "✔ Poll server for new certificates",
         "... Creating shared recovery setup",
-        "Warning: Alice <alice@example.com> has enough shares to take over the account alone",
+        "Warning: Alice <alice@example.com> alone has enough shares to take over your account",
         "The following shared recovery setup will be created:",
         "• Threshold: 2",
         "• User Alice <alice@example.com> will have 3 shares",

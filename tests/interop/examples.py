@@ -6,8 +6,11 @@ batch, a run repeats the last one, and no variant of a union can be missed.
 
 import enum
 import itertools
+import json
 import random
+from base64 import b64decode
 from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
 from types import NoneType, UnionType
 from typing import Annotated, Any, Literal, TypeVar, Union, get_args, get_origin
 
@@ -22,8 +25,14 @@ from parsec.crypto.keys import (
     SigningKey,
     VerifyKey,
 )
-from parsec.data.ids import AccessToken, Id
+from parsec.data.certificates import (
+    SequesterAuthorityCertificate,
+    SequesterServiceCertificate,
+    ShamirRecoveryBriefCertificate,
+)
+from parsec.data.ids import AccessToken, Id, UserID
 from parsec.data.instant import Instant
+from parsec.data.manifests import BlockAccess, FileManifest
 from parsec.data.people import (
     DeviceLabel,
     EmailAddress,
@@ -34,6 +43,8 @@ from parsec.data.people import (
 )
 
 T = TypeVar("T")
+
+VECTORS = Path(__file__).parent.parent / "vectors"
 
 TEXTS = (
     "",
@@ -150,7 +161,8 @@ class Examples:
             return self._next(kind, list(kind))
         if issubclass(kind, msgspec.Struct) and kind is not HumanHandle:
             self.drawn.add(kind)
-            return kind(**{field.name: self.of(field.type) for field in fields_of(kind)})
+            drawn = kind(**{field.name: self.of(field.type) for field in fields_of(kind)})
+            return _RULES[kind](self, drawn) if kind in _RULES else drawn
         return self._scalar(kind)
 
     def _scalar(self, kind: Any) -> Any:
@@ -230,3 +242,56 @@ _DRAWN: dict[Any, Callable[[Examples], Any]] = {
         source.pick(OrganizationID, ("A", "My-Org_1", "o" * 32, "Ünïon", "組織"))
     ),
 }
+
+
+def _sound_brief(
+    source: Examples, drawn: ShamirRecoveryBriefCertificate
+) -> ShamirRecoveryBriefCertificate:
+    weights = source.pick("weights", ((1,), (255,), (1, 254), (2, 3), (3,) * 17, (1,) * 255))
+    threshold = source.pick("thresholds", (1, sum(weights), len(weights)))
+    return msgspec.structs.replace(
+        drawn,
+        threshold=min(threshold, sum(weights)),
+        per_recipient_shares={source.of(UserID): weight for weight in weights},
+    )
+
+
+def _sound_file(source: Examples, drawn: FileManifest) -> FileManifest:
+    blocksize, size, places = source.pick(FileManifest, _FILES)
+    return msgspec.structs.replace(
+        drawn,
+        blocksize=blocksize,
+        size=size,
+        blocks=[
+            msgspec.structs.replace(source.of(BlockAccess), offset=offset, size=length)
+            for offset, length in places
+        ],
+    )
+
+
+def _rsa_key() -> bytes:
+    document = json.loads((VECTORS / "data-certificates.json").read_text(encoding="utf-8"))
+    return b64decode(document["keys"]["sequester"]["authority_verify_spki_der_b64"])
+
+
+_FILES: tuple[tuple[int, int, list[tuple[int, int]]], ...] = (
+    (512 * 1024, 10, [(0, 10)]),
+    (8, 0, []),
+    (8, 8, [(0, 8)]),
+    (8, 100, [(3, 5), (16, 1), (40, 8)]),
+    (2**20, 2**63, [(2**40, 2**20)]),
+    (2**63, 2**64 - 1, [(0, 2**63), (2**63, 2**63 - 1)]),
+)
+"""Size of blocks, size of the file, and where its blocks lie."""
+
+_RULES: dict[Any, Callable[[Examples, Any], Any]] = {
+    ShamirRecoveryBriefCertificate: _sound_brief,
+    FileManifest: _sound_file,
+    SequesterAuthorityCertificate: lambda _, drawn: msgspec.structs.replace(
+        drawn, verify_key_der=_rsa_key()
+    ),
+    SequesterServiceCertificate: lambda _, drawn: msgspec.structs.replace(
+        drawn, encryption_key_der=_rsa_key()
+    ),
+}
+"""What makes a drawn record keep the rules that the types of its fields do not say."""

@@ -1,6 +1,8 @@
 """Where two readers of the same texts disagree, but for what is known and harmless."""
 
-from collections.abc import Callable, Iterable, Iterator, Set
+from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Set as AbstractSet
+from fnmatch import fnmatchcase
 from typing import NamedTuple
 
 from parsec.crypto.errors import CryptoError
@@ -60,23 +62,27 @@ def read(load: Callable[..., object], *arguments: object) -> Picture:
 def disagreements(
     cases: Iterable[tuple[Twisted, Picture, Picture]],
     *,
-    official_alone: Set[str],
-    ours_alone: Set[str] = frozenset(),
+    official_alone: AbstractSet[str],
+    ours_alone: AbstractSet[str] = frozenset(),
 ) -> Iterator[Disagreement]:
     """The changes after which we read something else than the official types.
 
     Each case says what changed, what we read and what they read. The changes that only one side
-    may accept are given.
+    may accept are given, some for certain fields alone (`left out /author`, `… /children/*`).
     """
     for (change, path, body), ours, official in cases:
         if ours is None:
-            excused = official is None or change in official_alone
+            excused = official is None or _is_among(official_alone, change, path)
         elif official is None:
-            excused = change in ours_alone
+            excused = _is_among(ours_alone, change, path)
         else:
             excused = bool(_without_absent(ours, official) == official)
         if not excused:
             yield Disagreement(change, path, ours, official, body.hex())
+
+
+def _is_among(changes: AbstractSet[str], change: str, path: str) -> bool:
+    return change in changes or any(fnmatchcase(f"{change} {path}", each) for each in changes)
 
 
 def _without_absent(ours: Picture, official: Picture) -> Picture:

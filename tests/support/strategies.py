@@ -9,6 +9,7 @@ import json
 import types
 from base64 import b64decode
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar, Union, get_args, get_origin
 
@@ -37,12 +38,9 @@ _CODE_ALPHABET = "ABCDEFGHJKLMNPQRSTUVWXYZ23456789"
 _U64 = (1 << 64) - 1
 
 
+@cache
 def values(kind: Any) -> SearchStrategy[Any]:
-    """Any value of a type."""
-    return st.deferred(lambda: _values(kind))
-
-
-def _values(kind: Any) -> SearchStrategy[Any]:
+    """Any value of a type; none of ours contains itself."""
     if isinstance(kind, type) and (drawn := _by_class(kind)) is not None:
         return drawn
     origin, args = get_origin(kind), get_args(kind)

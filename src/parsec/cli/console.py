@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TextIO, TypeVar
 
-from parsec.cli.parts import Painted, Verbatim, green, json_text, line, red, safe, yellow
+from parsec.cli.parts import Painted, Verbatim, fitting, green, json_text, line, red, safe, yellow
 
 if TYPE_CHECKING:
     from parsec.cli.spinner import Spinner
@@ -104,8 +104,8 @@ class Console:
             from parsec.cli.spinner import Spinner
 
             # A line that wraps could not be drawn over.
-            fitting = safe(text)[: _columns(sys.stderr) - 3]
-            self._spinner = Spinner(lambda drawn: self._write(sys.stderr, drawn), fitting)
+            short = fitting(safe(text), _columns(sys.stderr) - 3)
+            self._spinner = Spinner(lambda drawn: self._write(sys.stderr, drawn), short)
             self._spinner.start()
         elif long and self.look.progress != "quiet":
             self.message(text)

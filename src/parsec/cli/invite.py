@@ -330,10 +330,16 @@ def claim(
 def _claim(desk: "Desk", addr: "InvitationAddr") -> "Flow[LocalDevice]":
     from parsec.client.flows.invite import claim_device, claim_user, retrieve_invitation
     from parsec.client.flows.shamir import no_shares, recover
+    from parsec.client.step import HttpRefusal, NotFound
     from parsec.protocol.invite import InviteInfoOkDevice, InviteInfoOkUser
 
     means = desk.world.means
-    info = yield from retrieve_invitation(addr)
+    try:
+        info = yield from retrieve_invitation(addr)
+    except HttpRefusal as refusal:
+        if refusal.status != 403:
+            raise
+        raise NotFound(str(refusal), hint=refusal.hint) from refusal
     match info:
         case InviteInfoOkUser():
             return (yield from claim_user(addr, info, means))

@@ -57,6 +57,20 @@ def safe(text: str) -> str:
     return f"{before}{terminal_safe(inner, limit=_LONGEST)}{after}"
 
 
+def fitting(text: str, columns: int) -> str:
+    """As much of a text as takes that many columns at most."""
+    if text.isascii():
+        return text[:columns]
+    from unicodedata import east_asian_width
+
+    taken = 0
+    for place, char in enumerate(text):
+        taken += 2 if east_asian_width(char) in ("W", "F") else 1
+        if taken > columns:
+            return text[:place]
+    return text
+
+
 def json_text(value: Any, *, indent: int | None = None, sort_keys: bool = False) -> str:
     """JSON with nothing in it that a terminal would obey."""
     import json

@@ -47,7 +47,7 @@ class AsyncEnrollmentAcceptPayload(
 class PendingIdentityPki(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="PKI"):
     """The key of the pending file is encrypted for a smartcard."""
 
-    algorithm: Literal["RSAES-OAEP-SHA256"] = "RSAES-OAEP-SHA256"
+    algorithm: Literal["RSAES-OAEP-SHA256"]
     certificate_ref: X509CertificateReference
     encrypted_key: bytes
 

@@ -72,7 +72,7 @@ class FileManifest(Manifest, frozen=True, kw_only=True, tag="file_manifest"):
     created: Instant
     updated: Instant
     size: U64
-    blocksize: BlockSize = DEFAULT_BLOCK_SIZE
+    blocksize: BlockSize
     blocks: list[BlockAccess]
     # Releases before 3.10 know no origin; the default one is not written.
     origin: FileOrigin | msgspec.UnsetType = msgspec.UNSET

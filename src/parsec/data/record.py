@@ -4,7 +4,8 @@
 other bytes, and signatures cover the first ones.
 """
 
-from typing import ClassVar, Self, TypeVar
+from functools import cache
+from typing import ClassVar, Literal, Self, TypeVar, get_origin
 
 import msgspec
 
@@ -16,7 +17,7 @@ class MismatchError(MalformedError):
     """A record is well-formed, but not the one that was announced."""
 
 
-T = TypeVar("T")
+T = TypeVar("T", bound=msgspec.Struct)
 R = TypeVar("R", bound="Record")
 
 
@@ -72,6 +73,22 @@ def load_map(kinds: Reader[T], content: bytes, *, max_values: int = MAX_VALUES) 
     """Read a map by the types of its fields. Raises MalformedError, also for a key given twice."""
     value = kinds.load_first(content)
     if dump(value) != content:
-        # Only what is written otherwise than we would can hold a key twice.
+        # Only what is written otherwise than we would can hold a key twice, or lack a constant.
         check_keys(content, max_values=max_values)
+        _check_constants(type(value), content)
     return value
+
+
+def _check_constants(kind: type[msgspec.Struct], content: bytes) -> None:
+    """Demand the fields that have but one value: that they need not be given is for writers."""
+    if not _FIELDS.load_first(content).keys() >= _constants(kind):
+        raise MalformedError("a field of a constant value is missing")
+
+
+@cache
+def _constants(kind: type[msgspec.Struct]) -> frozenset[str]:
+    fields = msgspec.structs.fields(kind)
+    return frozenset(field.encode_name for field in fields if get_origin(field.type) is Literal)
+
+
+_FIELDS: Reader[dict[str, msgspec.Raw]] = Reader(dict[str, msgspec.Raw])

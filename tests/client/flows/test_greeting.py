@@ -256,6 +256,23 @@ def test_a_short_outage_does_not_end_the_dance() -> None:
     assert pair.claimer.result.key == pair.greeter.result.key
 
 
+def test_an_outage_at_the_very_start_is_waited_out() -> None:
+    pair = Pair()
+    outages = iter(range(3))
+
+    def flaky(request: Any) -> Any:
+        starts = isinstance(request, wire.InviteClaimerStartGreetingAttempt)
+        if starts and next(outages, None) is not None:
+            raise Offline("The server cannot be reached")
+        return pair.meeting.answer(request)
+
+    pair.server = flaky
+
+    pair.converse()
+
+    assert pair.claimer.result.key == pair.greeter.result.key
+
+
 def test_a_long_outage_ends_the_dance() -> None:
     meeting = Meeting(Clock())
 

@@ -30,11 +30,11 @@ PAPERS = papers(BOB, author=ALICE.device.device_id, timestamp=NOW)
 LATER = NOW.plus(seconds=1)
 
 
-def request(changed: Papers = PAPERS, key: SigningKey = KEY, **raw: bytes) -> UserCreate:
-    return UserCreate(**changed.signed(key) | raw)
+def request(changed: Papers = PAPERS, **raw: Any) -> UserCreate:
+    return UserCreate(**changed.signed(KEY) | raw)
 
 
-def created(changed: Papers = PAPERS, **raw: bytes) -> NewUser:
+def created(changed: Papers = PAPERS, **raw: Any) -> NewUser:
     return rules.check_certificates(request(changed, **raw), ALICE, now=NOW)
 
 
@@ -88,7 +88,7 @@ def test_certificates_that_contradict_each_other_are_refused(changed: Papers) ->
 def test_each_certificate_must_be_signed_by_the_author(name: str) -> None:
     forged = PAPERS.signed(SigningKey(bytes(32)))[name]
 
-    assert refusal(lambda: created(**{name: forged})) == statuses.InvalidCertificate()
+    assert refusal(lambda: created(PAPERS, **{name: forged})) == statuses.InvalidCertificate()
 
 
 @pytest.mark.parametrize("name", PAPERS.signed(KEY))
@@ -97,7 +97,7 @@ def test_each_certificate_must_be_of_its_kind(name: str) -> None:
         author=ALICE.device.device_id, timestamp=NOW, user_id=BOB.user_id
     ).sign(KEY)
 
-    assert refusal(lambda: created(**{name: other})) == statuses.InvalidCertificate()
+    assert refusal(lambda: created(PAPERS, **{name: other})) == statuses.InvalidCertificate()
 
 
 def test_an_old_date_is_refused() -> None:
@@ -215,8 +215,8 @@ def test_only_administrators_update_and_revoke() -> None:
     ],
 )
 def test_who_cannot_be_updated_is_told_before_the_date(target: Any, reply: Reply) -> None:
-    def call() -> object:
-        return rules.check_update(updated(), target=target, last_common=NOW)
+    def call() -> None:
+        rules.check_update(updated(), target=target, last_common=NOW)
 
     assert refusal(call) == reply
 
@@ -233,8 +233,8 @@ def test_who_cannot_be_updated_is_told_before_the_date(target: Any, reply: Reply
     ],
 )
 def test_who_cannot_be_revoked_is_told_before_the_date(target: Any, reply: Reply) -> None:
-    def call() -> object:
-        return rules.check_revocation(revoked(), target=target, last_common=NOW)
+    def call() -> None:
+        rules.check_revocation(revoked(), target=target, last_common=NOW)
 
     assert refusal(call) == reply
 

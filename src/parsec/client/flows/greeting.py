@@ -267,19 +267,21 @@ def decrypted_payload(ciphertext: bytes, key: SecretKey, kind: type[P]) -> P:
 
 def join_as_claimer(line: Line, means: Means) -> Flow[Joined]:
     """Wait for the greeter and exchange keys and nonces."""
-    return (yield from _rejoining(line, lambda attempt: _claimer_keys(line, attempt, means)))
+    return (yield from _rejoining(line, means, _claimer_keys))
 
 
 def join_as_greeter(line: Line, means: Means) -> Flow[Joined]:
     """Wait for the claimer and exchange keys and nonces."""
-    return (yield from _rejoining(line, lambda attempt: _greeter_keys(line, attempt, means)))
+    return (yield from _rejoining(line, means, _greeter_keys))
 
 
-def _rejoining(line: Line, conversation: Callable[[GreetingAttemptID], Flow[T]]) -> Flow[T]:
+def _rejoining(
+    line: Line, means: Means, keys: Callable[[Line, GreetingAttemptID, Means], Flow[Joined]]
+) -> Flow[Joined]:
     for _ in range(_REJOIN_LIMIT):
-        attempt = yield from line.start()
+        attempt = yield from _started(line, means)
         try:
-            return (yield from _cancelling(line, attempt, conversation(attempt)))
+            return (yield from _cancelling(line, attempt, keys(line, attempt, means)))
         except AttemptCancelled as cancelled:
             if cancelled.ours or cancelled.reason is not Reason.AUTOMATICALLY_CANCELLED:
                 raise
@@ -287,6 +289,18 @@ def _rejoining(line: Line, conversation: Callable[[GreetingAttemptID], Flow[T]])
         "The peer keeps starting again",
         hint="agree on one run on each side, then start again",
     )
+
+
+def _started(line: Line, means: Means) -> Flow[GreetingAttemptID]:
+    # Should a start that seemed lost have arrived, the next one takes its place.
+    began = means.now()
+    while True:
+        try:
+            return (yield from line.start())
+        except Offline:
+            if means.now().seconds_since(began) > _OFFLINE_PATIENCE_SECONDS:
+                raise
+            yield from wait(means.polling_ms / 1000)
 
 
 def _claimer_keys(line: Line, attempt: GreetingAttemptID, means: Means) -> Flow[Joined]:

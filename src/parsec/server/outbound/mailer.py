@@ -20,6 +20,9 @@ from parsec.server.settings import SmtpServer
 
 _TIMEOUT_SECONDS = 20
 
+# Not every server on the way takes eight bits.
+_POLICY = email.policy.SMTP.clone(cte_type="7bit")
+
 _log = structlog.get_logger()
 
 
@@ -122,7 +125,7 @@ def mime_message(envelope: Envelope) -> EmailMessage | None:
     # Addresses may hold folded lines and quoted spaces, which must not reach an SMTP dialogue.
     if not to.isprintable() or " " in to:
         return None
-    message = EmailMessage(policy=email.policy.SMTP)
+    message = EmailMessage(policy=_POLICY)
     message["Subject"] = envelope.subject
     message["From"] = envelope.sender
     message["To"] = to

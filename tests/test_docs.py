@@ -1,0 +1,117 @@
+"""Every command, option, variable and exit code is documented."""
+
+import re
+from pathlib import Path
+
+import click
+import pytest
+
+from parsec.cli import errors
+from parsec.cli.command import GENERAL_VARIABLES, Group, Option
+from parsec.cli.main import root
+from parsec.cli.passwords import VARIABLE
+
+CLI = (Path(__file__).parent.parent / "docs" / "cli.md").read_text(encoding="utf-8")
+
+# --- The command line ---
+
+_HEADING = re.compile(r"^#{1,3} ", re.MULTILINE)
+_ACTING = ("Devices", "Passwords")
+
+
+def _commands(group: Group, path: tuple[str, ...] = ()) -> dict[str, click.Command]:
+    found: dict[str, click.Command] = {}
+    for name in group.list_commands(click.Context(group)):
+        command = group.get_command(click.Context(group), name)
+        assert command is not None
+        if isinstance(command, Group):
+            found |= _commands(command, (*path, name))
+        elif name != "help":
+            found[" ".join((*path, name))] = command
+    return found
+
+
+COMMANDS = _commands(root)
+
+
+def _section(title: str) -> str:
+    """The text under a heading; headings of nothing share the text of the next one."""
+    at = re.search(rf"^#+ `?{re.escape(title)}\b[^\n]*\n", CLI, re.MULTILINE)
+    assert at, f"docs/cli.md lacks a section for {title}"
+    rest = CLI[at.end() :].lstrip("\n")
+    while rest.startswith("#"):
+        rest = rest.partition("\n")[2].lstrip("\n")
+    return _HEADING.split(rest, maxsplit=1)[0]
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_option_of_every_command_is_documented(name: str) -> None:
+    command = COMMANDS[name]
+    shared = [_section("General options"), _section("Commands that act as a device")]
+    if name != "invite claim":
+        shared += [_section(title) for title in _ACTING]
+    told = "".join([_section(name), *shared])
+
+    missing = [
+        spelling
+        for parameter in command.get_params(click.Context(command))
+        if isinstance(parameter, click.Option)
+        for spelling in (*parameter.opts, *parameter.secondary_opts)
+        if not re.search(rf"(?<![\w-]){re.escape(spelling)}(?![\w-])", told)
+    ]
+
+    assert missing == []
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_argument_is_in_its_heading(name: str) -> None:
+    arguments = [p for p in COMMANDS[name].params if isinstance(p, click.Argument)]
+
+    heading = " ".join([name, *(argument.make_metavar(_ctx(name)) for argument in arguments)])
+
+    assert f"\n### `{heading}`\n" in CLI
+
+
+def _ctx(name: str) -> click.Context:
+    return click.Context(COMMANDS[name])
+
+
+def test_every_documented_command_exists() -> None:
+    headings = re.findall(r"^### `([a-z][a-z -]*[a-z])[^`]*`$", CLI, re.MULTILINE)
+
+    assert {" ".join(heading.split()) for heading in headings} == set(COMMANDS)
+
+
+def test_every_variable_of_an_option_is_documented() -> None:
+    options = [
+        parameter
+        for command in COMMANDS.values()
+        for parameter in command.get_params(click.Context(command))
+        if isinstance(parameter, Option)
+    ]
+    variables = {option.shown_env for option in options if option.shown_env}
+
+    assert {*GENERAL_VARIABLES.values(), VARIABLE} <= variables
+    assert [name for name in variables if f"`{name}`" not in CLI] == []
+
+
+def test_every_exit_code_is_documented() -> None:
+    documented = {
+        int(code) for code in re.findall(r"^\| ([0-9]+) \|", _section("Exit codes"), re.MULTILINE)
+    }
+    codes = {value for name, value in vars(errors).items() if name.startswith("EXIT_")}
+
+    assert documented == codes | {0}
+
+
+def test_every_event_of_a_conversation_is_documented() -> None:
+    told = set(re.findall(r"^\| `(\w+)` \|", _section("JSON"), re.MULTILINE))
+    sources = Path(errors.__file__).parent.glob("*.py")
+
+    written = {
+        kind
+        for source in sources
+        for kind in re.findall(r'(?:_event\(\s*|"event": )"(\w+)"', source.read_text("utf-8"))
+    }
+
+    assert told - {"event"} == written
