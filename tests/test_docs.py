@@ -10,7 +10,10 @@ from parsec.cli import errors
 from parsec.cli.command import GENERAL_VARIABLES, Group, Option
 from parsec.cli.main import root
 from parsec.cli.passwords import VARIABLE
+from parsec.server.command.failure import Failure
+from parsec.server.command.main import EXTRA_ARGUMENTS, parsec
 
+DOCS = Path(__file__).parent.parent / "docs"
 CLI = (Path(__file__).parent.parent / "docs" / "cli.md").read_text(encoding="utf-8")
 
 # --- The command line ---
@@ -115,3 +118,46 @@ def test_every_event_of_a_conversation_is_documented() -> None:
     }
 
     assert told - {"event"} == written
+
+
+# --- The server ---
+
+OPERATE = (DOCS / "operate.md").read_text(encoding="utf-8")
+
+SERVER_OPTIONS = {
+    f"{name} {option.opts[0]}": option
+    for name, command in parsec.commands.items()
+    for option in command.params
+    if isinstance(option, click.Option)
+}
+
+
+def _row(option: click.Option) -> str:
+    """The line of the table for an option, which begins with its spellings."""
+    spellings = ", ".join(f"`{spelling}`" for spelling in option.opts)
+    row = re.search(rf"^\| {re.escape(spellings)}(?: ↻)? \|.*$", OPERATE, re.MULTILINE)
+    assert row, f"docs/operate.md lacks a row for {spellings}"
+    return row[0]
+
+
+@pytest.mark.parametrize("name", SERVER_OPTIONS)
+def test_every_option_of_the_server_is_documented_with_its_variable(name: str) -> None:
+    option = SERVER_OPTIONS[name]
+
+    row = _row(option)
+
+    assert option.envvar is None or f"| `{option.envvar}` |" in row
+    assert option.multiple is ("↻" in row)
+
+
+def test_every_documented_variable_of_the_server_is_one() -> None:
+    variables = {option.envvar for option in SERVER_OPTIONS.values()} | {EXTRA_ARGUMENTS}
+
+    assert set(re.findall(r"`(PARSEC_[A-Z0-9_]+)`", OPERATE)) == variables - {None}
+
+
+def test_every_exit_code_of_the_server_is_documented() -> None:
+    documented = re.findall(r"^\| ([0-9]+) \|", OPERATE, re.MULTILINE)
+
+    codes = {Failure.exit_code, click.UsageError.exit_code, 0}
+    assert {int(code) for code in documented} == codes

@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -194,3 +195,30 @@ def test_a_reader_that_has_seen_enough_is_no_error() -> None:
         complaints = process.stderr.read()
 
     assert complaints == b""
+
+
+_FULL = Path("/dev/full")
+
+
+@pytest.mark.skipif(not _FULL.exists(), reason="there is no full device")
+def test_output_that_cannot_be_written_is_an_error() -> None:
+    with _FULL.open("w") as full:
+        ended = subprocess.run(
+            [sys.executable, "-m", "parsec.cli.main", "help"],
+            stdout=full,
+            stderr=subprocess.PIPE,
+            check=False,
+        )
+
+    assert (ended.returncode, ended.stderr) == (
+        1,
+        b"Error: Cannot go on: No space left on device\n",
+    )
+
+
+def test_standard_output_may_be_closed() -> None:
+    command = ["/bin/sh", "-c", '"$0" -m parsec.cli.main help >&-', sys.executable]
+
+    ended = subprocess.run(command, stderr=subprocess.PIPE, check=False)
+
+    assert (ended.returncode, ended.stderr) == (0, b"")

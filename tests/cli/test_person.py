@@ -82,7 +82,7 @@ def test_a_script_gives_the_code_as_a_line(line: str, code: str) -> None:
     )
 
     assert found == code
-    assert shown == "Select code provided by greeter: 5CDY\n"
+    assert shown == f"Select code provided by greeter: {line}\n"
 
 
 @pytest.mark.parametrize("line", ["AAAA", "", "5CDYX", "1"])
@@ -95,7 +95,7 @@ def test_a_line_that_is_none_of_the_codes_is_a_wrong_one(line: str) -> None:
 
 
 def test_the_end_of_input_is_no_code() -> None:
-    with pytest.raises(NoAnswer, match="where the code of the peer was to be read"):
+    with pytest.raises(NoAnswer, match=r"no answer to .Select code provided by greeter"):
         _answer(dialogue.ChooseSASCode(Peer.GREETER, CODES), sas_from_stdin=True)
 
 
@@ -149,6 +149,15 @@ def test_when_the_options_are_used_up_the_next_recipient_is_asked_for() -> None:
         asked.answer(dialogue.ChooseRecipient((ARNOLD,)))
 
     assert caught.value.hint == "give --recipient EMAIL"
+
+
+def test_a_recipient_who_gave_in_an_earlier_run_is_passed_over() -> None:
+    found, _ = _answer(
+        dialogue.ChooseRecipient((ARNOLD,)),
+        recipients=[EmailAddress("alice@example.com"), EmailAddress("arnold@example.com")],
+    )
+
+    assert found == ARNOLD.user_id
 
 
 def test_somebody_who_is_no_recipient_is_refused() -> None:

@@ -1,6 +1,7 @@
 """Conversations without a terminal, by options and JSON alone, on a real server."""
 
 import json
+import signal
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -218,6 +219,17 @@ def test_an_interrupted_side_tells_the_other_one(organization: Organization) -> 
     assert "Error: The claimer cancelled" in told.err
 
 
+def test_a_side_that_is_ended_tells_the_other_one(organization: Organization) -> None:
+    greeter, claimer = _user_invitation(organization)
+
+    greeter.event("code")
+    claimer.end()
+    ended, told = claimer.finish(), greeter.finish()
+
+    assert (ended.code, told.code) == (128 + signal.SIGTERM, 8)
+    assert "Error: The claimer cancelled" in told.err
+
+
 def test_a_side_that_gets_no_code_tells_the_other_one(organization: Organization) -> None:
     greeter, claimer = _user_invitation(organization)
 
@@ -225,7 +237,7 @@ def test_a_side_that_gets_no_code_tells_the_other_one(organization: Organization
     left, told = claimer.finish(), greeter.finish()  # closes the standard input of the claimer
 
     assert left.code == 2
-    assert "Standard input ended where the code of the peer was to be read" in left.err
+    assert "hint: give the code that the peer reads aloud as a line of standard input" in left.err
     assert told.code == 8
 
 

@@ -11,7 +11,7 @@ import pytest
 from parsec.client.dialogue import ChooseProtection, EnterDeviceLabel, Notice
 from parsec.client.files import Directories, StorageFailed
 from parsec.client.guards.password import PasswordGuard
-from parsec.client.protection import RecoveryFields
+from parsec.client.protection import ChosenProtection, RecoveryFields
 from parsec.client.records import (
     ForgottenCertificates,
     GatheredShares,
@@ -249,11 +249,12 @@ def test_the_lock_of_a_device_is_taken(world: World) -> None:
 
 def test_the_key_is_made_when_the_protection_is_chosen(world: World, person: Recorder) -> None:
     guard = PlainGuard()
-    person.answers = lambda question: guard
+    person.answers = lambda question: ChosenProtection(guard)
 
     chosen = world.carry_out(Ask(ChooseProtection()))
     made_when_chosen = guard.made
-    world.carry_out(Keep(NewDevice(some_device(), chosen)))  # type: ignore[arg-type]
+    assert isinstance(chosen, ChosenProtection)
+    world.carry_out(Keep(NewDevice(some_device(), chosen.guard)))
 
     assert (made_when_chosen, guard.made) == (1, 1)
 
@@ -265,7 +266,7 @@ def test_a_key_that_cannot_be_made_fails_the_choice(world: World, person: Record
         def new(self, entropy: Entropy) -> tuple[SecretKey, RecoveryFields]:
             raise KeyUnavailable("the keyring is locked")
 
-    person.answers = lambda question: Locked()
+    person.answers = lambda question: ChosenProtection(Locked())
 
     with pytest.raises(KeyUnavailable):
         world.carry_out(Ask(ChooseProtection()))

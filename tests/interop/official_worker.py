@@ -224,30 +224,34 @@ def load_address(kind, url, allow_http_redirection):
 
 @job
 def build_address(kind, server, fields):
-    hostname, port, use_ssl = server
+    hostname, port, use_ssl, _ = server
     address = official.ParsecAddr(hostname, port, use_ssl)
     if kind == "ParsecAddr":
         return drawn_address(address)
-    values = [build(drawn) for drawn in fields]
-    if kind == "ParsecWorkspacePathAddr":
-        # It wants the address of the organization, of which it keeps all but the key.
-        root_key = official.SigningKey.generate().verify_key
-        organization = official.ParsecOrganizationAddr.build(address, values[0], root_key)
-        return drawn_address(official.ParsecWorkspacePathAddr.build(organization, *values[1:]))
-    return drawn_address(getattr(official, kind).build(address, *values))
+    values = {name: build(drawn) for name, drawn in fields.items()}
+    if kind != "ParsecWorkspacePathAddr":
+        return drawn_address(getattr(official, kind).build(server_addr=address, **values))
+    # It wants the address of the organization, of which it keeps all but the key.
+    organization = official.ParsecOrganizationAddr.build(
+        address, values.pop("organization_id"), official.SigningKey.generate().verify_key
+    )
+    return drawn_address(official.ParsecWorkspacePathAddr.build(organization, **values))
 
 
 def drawn_address(address):
-    names = {
-        name for name in vars(type(address)) if inspect.isdatadescriptor(vars(type(address))[name])
-    } - {"hostname", "port", "use_ssl", "netloc"}
-    server = address if type(address).__name__ == "ParsecAddr" else address.get_server_addr()
+    """The kind of an address, its server, what else it says, and both its forms."""
+    kind = type(address)
+    server = address if kind is official.ParsecAddr else address.get_server_addr()
+    names = {name for name, value in vars(kind).items() if inspect.isgetsetdescriptor(value)}
     return (
-        type(address).__name__,
-        (server.hostname, server.port, server.use_ssl),
-        {name: picture(getattr(address, name)) for name in names},
+        kind.__name__,
+        (server.hostname, server.port, server.use_ssl, server.to_http_url()),
+        {name: picture(getattr(address, name)) for name in names - PARTS_OF_SERVER},
         (address.to_url(), address.to_http_redirection_url()),
     )
+
+
+PARTS_OF_SERVER = {"hostname", "port", "use_ssl", "netloc"}
 
 
 @job

@@ -65,6 +65,10 @@ class Running:
         """Press Ctrl-C."""
         self._process.send_signal(signal.SIGINT)
 
+    def end(self) -> None:
+        """End it as a system that shuts down does."""
+        self._process.terminate()
+
     def finish(self) -> Outcome:
         """Wait for the end."""
         out, err = self._process.communicate(timeout=_PATIENCE)

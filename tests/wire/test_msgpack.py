@@ -189,7 +189,7 @@ def test_what_is_announced_and_does_not_come_is_malformed(head: bytes) -> None:
 
 @pytest.mark.parametrize(
     "key",
-    [b"\x01", b"\xcc\x01", b"\xa1k", b"\xd9\x01k", b"\xc4\x01k", b"\xd4\x05x", b"\xa1\xff"],
+    [b"\x01", b"\xcc\x01", b"\xa1k", b"\xd9\x01k", b"\xc4\x01k", b"\xd4\x05x", b"\xd4\xff\x00"],
 )
 def test_a_key_given_twice_is_malformed(key: bytes) -> None:
     with pytest.raises(MalformedError):

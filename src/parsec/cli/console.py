@@ -273,7 +273,8 @@ def _is_terminal(stream: TextIO | None) -> bool:
 
 
 def _draws(stream: TextIO) -> bool:
-    return stream.isatty() and os.environ.get("TERM", "dumb") != "dumb"
+    # Windows knows no such variable.
+    return stream.isatty() and (os.name == "nt" or os.environ.get("TERM", "dumb") != "dumb")
 
 
 def _has_screen(stream: TextIO) -> bool:

@@ -52,7 +52,8 @@ def user(acting: Acting, email: "EmailAddress", send_email: bool) -> None:
 
     with acting.session() as (desk, session):
         made = desk.run(invite_user(session.device, email, send_email=send_email))
-    _show_invitation(acting.console, made, made.addr.http_redirection_url)
+    emailed = email if send_email else None
+    _show_invitation(acting.console, made, made.addr.http_redirection_url, emailed)
 
 
 @group.command()
@@ -85,8 +86,7 @@ def shared_recovery(acting: Acting, email: "EmailAddress", send_email: bool) -> 
 
     with acting.session() as (desk, session):
         made = desk.run(invite_shared_recovery(session, email, send_email=send_email))
-    outcome = _email_outcome(made, email) if send_email else None
-    _show_invitation(acting.console, made, made.addr.url, outcome)
+    _show_invitation(acting.console, made, made.addr.url, email if send_email else None)
 
 
 @group.command("list")
@@ -131,19 +131,21 @@ def cancel(acting: Acting, token: "AccessToken") -> None:
 
 
 def _show_invitation(
-    console: Console, made: "NewInvitation", url: str, email_outcome: str | None = None
+    console: Console, made: "NewInvitation", url: str, emailed: "EmailAddress | None" = None
 ) -> None:
     from parsec.cli.parts import yellow
 
     token = bytes(made.addr.token).hex()
     console.dismiss()
     if console.is_json:
-        console.document({"token": token, "url": url, "email_sent": made.email_sent.value})
+        # What a server answers where no email was asked for means nothing.
+        outcome = made.email_sent.value if emailed else None
+        console.document({"token": token, "url": url, "email_sent": outcome})
     else:
         console.data("Invitation token: ", yellow(token))
         console.data("Invitation URL: ", yellow(url))
-    if email_outcome is not None:
-        console.message(email_outcome)
+    if emailed:
+        console.message(_email_outcome(made, emailed))
 
 
 def _email_outcome(made: "NewInvitation", email: "EmailAddress") -> str:

@@ -1,6 +1,7 @@
 """The `parsec-cli` program: its groups of commands and its exit codes."""
 
 import os
+import signal
 import sys
 from collections.abc import Mapping, Sequence
 
@@ -14,6 +15,7 @@ _EXIT_OK = 0
 _EXIT_ERROR = 1
 _EXIT_USAGE = 2
 _EXIT_INTERRUPTED = 130
+_EXIT_ENDED = 128
 
 _GROUPS = {
     "organization": "Create, bootstrap and examine organizations.",
@@ -67,10 +69,12 @@ root = Group(
 
 def main() -> None:
     """Run the program and end the process."""
-    for stream in (sys.stdout, sys.stderr):
-        if hasattr(stream, "reconfigure"):
-            # A terminal that lacks a character shows its number; it is no reason to fail.
-            stream.reconfigure(errors="backslashreplace")
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:  # closed by whoever started us
+            setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: SIM115, PTH123
+        # A terminal that lacks a character shows its number; it is no reason to fail.
+        getattr(sys, name).reconfigure(errors="backslashreplace")
+    _end_like_an_interruption(signal.SIGTERM, getattr(signal, "SIGHUP", None))
     sys.exit(run(sys.argv[1:], os.environ))
 
 
@@ -79,14 +83,39 @@ def run(arguments: Sequence[str], environ: Mapping[str, str]) -> int:
     console = Console(Look())
     try:
         return _run(arguments, environ, console)
-    except KeyboardInterrupt:
+    except KeyboardInterrupt as interruption:
         console.abandon()
-        return _EXIT_INTERRUPTED
-    except BrokenPipeError:
-        # Whoever read our output has seen enough. What is left in the buffer must not be tried
-        # again when the process ends.
+        return (
+            _EXIT_ENDED + interruption.number
+            if isinstance(interruption, _Ended)
+            else _EXIT_INTERRUPTED
+        )
+    except OSError as error:
+        _show_traceback(error, environ, console)
+        # Our output cannot be written. What is left of it must not be tried again at the end.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        if not isinstance(error, BrokenPipeError):  # else whoever read it has seen enough
+            console.error(f"Cannot go on: {error.strerror}")
         return _EXIT_ERROR
+
+
+class _Ended(KeyboardInterrupt):
+    """Somebody ends the process, or closes its terminal."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__()
+        self.number = number
+
+
+def _end_like_an_interruption(*numbers: int | None) -> None:
+    """Let these signals do what Ctrl-C does: the other side of a conversation is told."""
+
+    def end(number: int, _: object) -> None:
+        raise _Ended(number)
+
+    for number in numbers:
+        if number is not None and signal.getsignal(number) is signal.SIG_DFL:
+            signal.signal(number, end)
 
 
 def _run(arguments: Sequence[str], environ: Mapping[str, str], console: Console) -> int:
@@ -106,7 +135,7 @@ def _run(arguments: Sequence[str], environ: Mapping[str, str], console: Console)
     except click.ClickException as error:
         console.error(error.format_message())
         return _EXIT_ERROR
-    except (KeyboardInterrupt, BrokenPipeError):
+    except OSError:
         raise
     except Exception as error:
         return _failed(error, environ, console)
@@ -118,10 +147,7 @@ def _failed(error: Exception, environ: Mapping[str, str], console: Console) -> i
     from parsec.cli.errors import DeviceNotChosen, exit_code
     from parsec.client.step import FlowError
 
-    if environ.get("PARSEC_DEBUG"):
-        import traceback
-
-        console.own_text("".join(traceback.format_exception(error)), error=True)
+    _show_traceback(error, environ, console)
     if isinstance(error, FlowError):
         console.error(str(error), error.hint)
         if isinstance(error, DeviceNotChosen):
@@ -134,6 +160,13 @@ def _failed(error: Exception, environ: Mapping[str, str], console: Console) -> i
         hint="PARSEC_DEBUG=1 shows where it comes from; please report it",
     )
     return _EXIT_ERROR
+
+
+def _show_traceback(error: Exception, environ: Mapping[str, str], console: Console) -> None:
+    if environ.get("PARSEC_DEBUG"):
+        import traceback
+
+        console.own_text("".join(traceback.format_exception(error)), error=True)
 
 
 def _place(error: Exception) -> str:

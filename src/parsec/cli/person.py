@@ -16,6 +16,7 @@ from parsec.cli.values import read_device_label, read_email, read_human_label
 from parsec.client import dialogue
 from parsec.client.dialogue import Activity
 from parsec.client.guards.password import PasswordGuard
+from parsec.client.protection import ChosenProtection
 from parsec.client.step import News, NotFound, Question
 from parsec.crypto.sas import SASCode
 from parsec.data.ids import UserID
@@ -35,6 +36,7 @@ class Answers:
     greeter: str | None = None
     """The e-mail of an administrator, or `all`."""
     recipients: list[EmailAddress] = field(default_factory=list)
+    recipient_found: bool = False
     device_label: DeviceLabel | None = None
     email: EmailAddress | None = None
     name: str | None = None
@@ -70,23 +72,18 @@ class TerminalPerson:
 
     def _sas_code(self, question: dialogue.ChooseSASCode) -> SASCode | None:
         prompt = f"Select code provided by {question.peer}"
+        codes = question.choices
         if self._answers.sas_from_stdin:
-            return self._sas_code_of_line(prompt, question.choices)
-        items = [*question.choices, _NONE_OF_THEM]
-        place = self._console.choose(prompt, items, option="--sas-stdin and the code as a line")
-        return question.choices[place] if place < len(question.choices) else None
-
-    def _sas_code_of_line(self, prompt: str, choices: Sequence[SASCode]) -> SASCode | None:
-        line = self._console.read_line()
-        if line is None:
-            raise NoAnswer(
-                "Standard input ended where the code of the peer was to be read",
-                hint="with --sas-stdin, the code that the peer reads aloud is a line of it",
+            # Whatever is none of the codes is a wrong one: there is nobody to ask again.
+            return self._console.ask(
+                prompt,
+                lambda heard: next((code for code in codes if code == heard.strip().upper()), None),
+                option="the code that the peer reads aloud as a line of standard input",
             )
-        heard = line.strip().upper()
-        self._console.message(f"{prompt}: {heard}")
-        # Whatever is none of the codes is a wrong one: there is nobody to ask again.
-        return next((code for code in choices if code == heard), None)
+        place = self._console.choose(
+            prompt, [*codes, _NONE_OF_THEM], option="--sas-stdin, and the code as a line"
+        )
+        return codes[place] if place < len(codes) else None
 
     def _administrator(self, question: dialogue.ChooseAdministrator) -> UserID | None:
         people = question.administrators
@@ -99,7 +96,10 @@ class TerminalPerson:
         elif given == ALL_ADMINISTRATORS:
             chosen = None
         else:
-            chosen = _by_email(people, given, "administrator who can greet").user_id
+            named = [person for person in people if person.human_handle.email == given]
+            if not named:
+                raise _nobody(people, given, "administrator who can greet")
+            chosen = named[0].user_id
         self._waits_for_anybody = chosen is None
         return chosen
 
@@ -107,13 +107,18 @@ class TerminalPerson:
         people = question.recipients
         prompt = "Choose a person to contact now"
         items = [f"{person.human_handle} - {person.shares} share(s)" for person in people]
-        if not self._answers.recipients:
-            place = self._console.choose(prompt, items, option="--recipient EMAIL")
-            return people[place].user_id
-        given = self._answers.recipients.pop(0)
-        chosen = _by_email(people, given, "recipient to contact")
-        self._console.message(f"{prompt}: {items[people.index(chosen)]}")
-        return chosen.user_id
+        for email in self._answers.recipients:
+            # Whoever is not among the people has given the shares already, in an earlier run.
+            for place, person in enumerate(people):
+                if person.human_handle.email == email:
+                    self._answers.recipients.remove(email)
+                    self._answers.recipient_found = True
+                    self._console.message(f"{prompt}: {items[place]}")
+                    return person.user_id
+        if self._answers.recipients and not self._answers.recipient_found:
+            raise _nobody(people, self._answers.recipients[0], "recipient to contact")
+        place = self._console.choose(prompt, items, option="--recipient EMAIL")
+        return people[place].user_id
 
     def _device_label(self, _: dialogue.EnterDeviceLabel) -> DeviceLabel:
         if self._answers.device_label is not None:
@@ -176,8 +181,8 @@ class TerminalPerson:
         except NoAnswer:
             return False  # that the server is out of reach says more
 
-    def _protection(self, _: dialogue.ChooseProtection) -> PasswordGuard:
-        return PasswordGuard(self._passwords.new(self._answers.protection_prompt))
+    def _protection(self, _: dialogue.ChooseProtection) -> ChosenProtection:
+        return ChosenProtection(PasswordGuard(self._passwords.new(self._answers.protection_prompt)))
 
     # --- News ---
 
@@ -249,10 +254,6 @@ class TerminalPerson:
         self._console.abandon()
         self._console.warning(f"{news.human_handle} cannot help: {news.reason}")
 
-    def _peer_restarted(self, _: dialogue.PeerRestarted) -> None:
-        self._event("peer_restarted")
-        self._console.message("The peer started again")
-
     def _notice(self, news: dialogue.Notice) -> None:
         self._event("warning", text=news.text)
         self._console.warning(news.text)
@@ -269,12 +270,9 @@ def counted_shares(number: int) -> str:
     return f"{number} share{'' if number == 1 else 's'}"
 
 
-def _by_email(people: Sequence[dialogue.Person], email: str, what: str) -> dialogue.Person:
-    for person in people:
-        if person.human_handle.email == email:
-            return person
+def _nobody(people: Sequence[dialogue.Person], email: str, what: str) -> NotFound:
     names = ", ".join(str(person.human_handle) for person in people)
-    raise NotFound(f"{email} is no {what}", hint=f"there are: {names}")
+    return NotFound(f"{email} is no {what}", hint=f"there are: {names}")
 
 
 _ACTIVITIES: Mapping[Activity, str] = {
@@ -329,6 +327,5 @@ _NEWS: Mapping[type[News], _Handler] = {
     dialogue.SharesRejected: TerminalPerson._shares_rejected,
     dialogue.ShareMissing: TerminalPerson._share_missing,
     dialogue.RecipientUnavailable: TerminalPerson._recipient_unavailable,
-    dialogue.PeerRestarted: TerminalPerson._peer_restarted,
     dialogue.Notice: TerminalPerson._notice,
 }

@@ -2,11 +2,13 @@
 
 import enum
 from dataclasses import dataclass, field
-from typing import Any
 
+from parsec.client.protection import ChosenProtection
 from parsec.client.step import News, Question
 from parsec.crypto.sas import SASCode
+from parsec.data.advisory import Advisory, Decision
 from parsec.data.ids import UserID
+from parsec.data.instant import Instant
 from parsec.data.people import DeviceLabel, HumanHandle, UserProfile
 
 
@@ -91,8 +93,15 @@ class RetryOffline(Question[bool]):
 
 
 @dataclass(frozen=True)
-class ChooseProtection(Question[Any]):
-    """How the new device is protected; the answer is a guard, ready to make keys."""
+class ChooseProtection(Question[ChosenProtection]):
+    """How a device is protected from now on."""
+
+    advisory: Advisory = field(default_factory=Advisory)
+
+
+@dataclass(frozen=True)
+class EnterOneTimePassword(Question[str]):
+    """The code that the person's authenticator shows now."""
 
 
 # --- News ---
@@ -117,6 +126,7 @@ class Activity(enum.StrEnum):
     LIST_INVITATIONS = "list invitations"
     CANCEL_INVITATION = "cancel invitation"
     REVOKE_USER = "revoke user"
+    SAVE_DEVICE = "save device"
 
 
 @dataclass(frozen=True)
@@ -193,8 +203,31 @@ class RecipientUnavailable(News):
 
 
 @dataclass(frozen=True)
-class PeerRestarted(News):
-    """The peer began again, so the conversation does too."""
+class TotpSecret(News):
+    """What an authenticator needs to know, as bytes and as the address that a phone reads."""
+
+    secret: bytes = field(repr=False)
+    uri: str = field(repr=False)
+
+
+@dataclass(frozen=True)
+class WrongOneTimePassword(News):
+    """The code was not accepted; another one is asked for."""
+
+
+@dataclass(frozen=True)
+class Throttled(News):
+    """After wrong codes the server listens again only then."""
+
+    until: Instant
+
+
+@dataclass(frozen=True)
+class ProtectionAdvised(News):
+    """The server recommends another protection than that of the device in use."""
+
+    decision: Decision
+    advisory: Advisory
 
 
 @dataclass(frozen=True)

@@ -1,5 +1,6 @@
 """How a device file is protected: what it keeps in clear for that, and who knows the key."""
 
+from dataclasses import dataclass
 from typing import Protocol, TypeAlias
 
 import msgspec
@@ -68,3 +69,11 @@ class Guard(Protocol):
         Raises WrongProtection for a file of another kind, AuthenticationFailed or another FlowError
         where the key cannot be had. A wrong key shows only when the file is opened with it.
         """
+
+
+@dataclass(frozen=True)
+class ChosenProtection:
+    """How somebody wants a device to be protected."""
+
+    guard: Guard
+    with_totp: bool = False

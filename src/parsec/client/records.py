@@ -28,6 +28,15 @@ class NewDevice:
 
 
 @dataclass(frozen=True)
+class ProtectedAgain:
+    """A device whose file is replaced, once the new one is proved to open."""
+
+    device: LocalDevice
+    guard: Guard
+    totp: tuple[TOTPOpaqueKeyID, SecretKey] | None = field(default=None, repr=False)
+
+
+@dataclass(frozen=True)
 class VerifiedCertificates:
     """Certificates that passed every rule, to be appended to those of the device."""
 

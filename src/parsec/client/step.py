@@ -16,7 +16,14 @@ from dataclasses import dataclass
 from typing import Any, Generic, TypeAlias, TypeVar
 
 from parsec.crypto.entropy import Entropy
-from parsec.data.address import InvitationAddr, OrganizationBootstrapAddr, ServerAddr
+from parsec.data.address import (
+    InvitationAddr,
+    OrganizationAddr,
+    OrganizationBootstrapAddr,
+    ServerAddr,
+    TOTPResetAddr,
+)
+from parsec.data.device_file import DeviceFile
 from parsec.data.instant import Instant
 from parsec.data.local_device import LocalDevice
 from parsec.protocol.command import Request, UnknownStatus
@@ -65,7 +72,15 @@ Step: TypeAlias = Call | Ask[Any] | Tell | Keep | Wait
 Flow: TypeAlias = Generator[Step, Any, T]
 
 
-Caller: TypeAlias = LocalDevice | InvitationAddr | OrganizationBootstrapAddr | ServerAddr
+Caller: TypeAlias = (
+    LocalDevice
+    | DeviceFile
+    | InvitationAddr
+    | OrganizationAddr
+    | OrganizationBootstrapAddr
+    | TOTPResetAddr
+    | ServerAddr
+)
 """Who calls decides the route and the proof: a device, a claimer, or nobody in particular."""
 
 

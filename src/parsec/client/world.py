@@ -25,10 +25,12 @@ from parsec.client.files import (
 )
 from parsec.client.flows.certificate import Session
 from parsec.client.guards import Guard, PreparedGuard
+from parsec.client.protection import ChosenProtection
 from parsec.client.records import (
     ForgottenCertificates,
     GatheredShares,
     NewDevice,
+    ProtectedAgain,
     RecoveryDone,
     VerifiedCertificates,
 )
@@ -60,6 +62,7 @@ from parsec.crypto.entropy import Entropy, system_entropy
 from parsec.crypto.errors import CryptoError
 from parsec.crypto.keys import SecretKey
 from parsec.data.address import ServerAddr
+from parsec.data.device_file import AnyDeviceFile
 from parsec.data.ids import DeviceID, TOTPOpaqueKeyID
 from parsec.data.instant import Instant
 from parsec.data.local_device import LocalDevice
@@ -242,12 +245,16 @@ class World:
         # What is asked for is about to be registered with the server: whatever could keep its file
         # from being written must show now.
         ensure_writable(self.places)
-        return PreparedGuard(self._person.answer(question), self.means.entropy)
+        chosen = self._person.answer(question)
+        prepared = PreparedGuard(chosen.guard, self.means.entropy)
+        return ChosenProtection(prepared, with_totp=chosen.with_totp)
 
     def _keep(self, record: object) -> None:
         match record:
             case NewDevice():
                 self._save(record.device, record.guard, record.totp, replaced=None)
+            case ProtectedAgain():
+                self._replace(record)
             case VerifiedCertificates():
                 self._append(record)
             case ForgottenCertificates():
@@ -260,6 +267,11 @@ class World:
                     self._recoveries.forget_recovery(record.user_id)
             case _:
                 raise TypeError(f"nobody keeps a {type(record).__name__}")
+
+    def _replace(self, record: ProtectedAgain) -> None:
+        own = (found for found in self.devices() if found.file.device_id == record.device.device_id)
+        replaced = next(own, None)
+        self._save(record.device, record.guard, record.totp, replaced=replaced)
 
     def _save(
         self,
@@ -280,6 +292,8 @@ class World:
             totp=totp,
             entropy=self.means.entropy,
         )
+        if replaced is not None:
+            _prove(file, device, guard, totp)
         save_device_file(self.places, file, path=replaced.path if replaced else None)
 
     def _append(self, record: VerifiedCertificates) -> None:
@@ -307,6 +321,20 @@ class World:
         store = self._stores.pop(device_id, None)
         if store is not None:
             store.close()
+
+
+def _prove(
+    file: AnyDeviceFile,
+    device: LocalDevice,
+    guard: Guard,
+    totp: tuple[TOTPOpaqueKeyID, SecretKey] | None,
+) -> None:
+    """Open a file again before it replaces one that is known to open. Raises FlowError."""
+    opened = open_device(file, key=guard.key(file), totp_key=totp[1] if totp else None)
+    if opened.dump() != device.dump():
+        raise FlowError(
+            "The new device file does not open as it should", hint="the old one was kept"
+        )
 
 
 def _polling_ms(environ: Mapping[str, str]) -> float:

@@ -25,6 +25,8 @@ from parsec.client.flows.greeting import (
     trust_as_greeter,
 )
 from parsec.client.flows.shamir import no_shares, recover
+from parsec.client.guards.password import PasswordGuard
+from parsec.client.protection import ChosenProtection
 from parsec.client.records import GatheredShares, NewDevice, RecoveryDone
 from parsec.client.step import Conflict, Flow, InvalidAnswer, Offline, Refused
 from parsec.crypto.entropy import system_entropy
@@ -40,6 +42,7 @@ from parsec.data.recovery import ShamirRecoverySecret, deal_shares
 from parsec.protocol import greeting as wire
 from parsec.protocol import invite, statuses
 from parsec.protocol.device import DeviceCreate
+from parsec.protocol.server_config import ServerConfig
 from parsec.protocol.shamir import InviteShamirRecoveryReveal, InviteShamirRecoveryRevealOk
 from tests.support.flows import START, Clock, Meeting, NotYet, Side
 from tests.support.lines import invitation_addr, some_device
@@ -128,6 +131,8 @@ class World:
             case DeviceCreate():
                 self.created.append(request)
                 return statuses.Ok()
+            case ServerConfig():
+                raise Offline("The server cannot be reached")
             case invite.InviteComplete():
                 self.completed = True
                 return statuses.Ok()
@@ -168,7 +173,7 @@ class World:
             case RetryOffline():
                 return True
             case ChooseProtection():
-                return "a guard"
+                return ChosenProtection(PasswordGuard("secret"))
         raise AssertionError(f"unexpected {question!r}")
 
     def _summon(self, user: UserID) -> None:

@@ -1,5 +1,6 @@
 """The server as a process: how it starts, fails and stops (server-core.md 1)."""
 
+import json
 import os
 import re
 import signal
@@ -8,11 +9,21 @@ import subprocess
 import sys
 import urllib.request
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
+from parsec.crypto.keys import SigningKey
+from parsec.data.address import OrganizationBootstrapAddr
+from parsec.data.people import UserProfile
+from parsec.protocol.authentication import device_authorization
+from parsec.protocol.command import dump_request, load_reply
+from parsec.protocol.organization import OrganizationBootstrap
+from parsec.protocol.statuses import Ok
+from parsec.server.service.context import system_clock
 from parsec.server.store.migrations import known_migrations
+from tests.support.newcomers import Newcomer, newcomer, papers
 
 Process = subprocess.Popen[str]
 
@@ -34,78 +45,90 @@ def parsec(environment: dict[str, str], *arguments: str) -> "subprocess.Complete
     )
 
 
+@dataclass(frozen=True)
+class Running:
+    process: Process
+    token: str
+    address: str
+
+    def post(self, path: str, body: bytes, headers: dict[str, str]) -> bytes:
+        request = urllib.request.Request(f"{self.address}{path}", body, headers)
+        with urllib.request.urlopen(request, timeout=20) as answer:
+            content: bytes = answer.read()
+            return content
+
+
 @pytest.fixture
-def started(environment: dict[str, str]) -> Iterator[tuple[Process, str]]:
-    """A server without any option but its port, and its address."""
-    process = start(environment)
-    try:
-        yield process, listening_address(process)
-    finally:
-        process.kill()
-        process.communicate()
-
-
-def start(environment: dict[str, str], *arguments: str) -> Process:
-    return subprocess.Popen(
-        [sys.executable, "-m", "parsec", "run", "--port", "0", *arguments],
+def running(environment: dict[str, str]) -> Iterator[Running]:
+    """A server without any option but its port."""
+    process = subprocess.Popen(
+        [sys.executable, "-m", "parsec", "run", "--port", "0"],
         env=environment,
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
         text=True,
     )
-
-
-def listening_address(process: Process) -> str:
     assert process.stdout is not None
-    for line in process.stdout:
-        found = re.match(r"Starting Parsec server on (\S+?)\(db=", line)
-        if found:
-            return f"http://{found[1]}"
-    raise AssertionError("the server did not start")
+    try:
+        lines = process.stdout.readline() + process.stdout.readline()
+        token = re.search(r"^Generated administration-token .*: (\S+)$", lines, re.MULTILINE)
+        host = re.search(r"^Starting Parsec server on (\S+?)\(db=", lines, re.MULTILINE)
+        assert token is not None
+        assert host is not None
+        yield Running(process, token[1], f"http://{host[1]}")
+    finally:
+        process.kill()
+        process.communicate()
 
 
-def test_it_serves_without_any_option(started: tuple[Process, str]) -> None:
-    _, address = started
-
-    with urllib.request.urlopen(address, timeout=10) as answer:
+def test_it_serves_without_any_option(running: Running) -> None:
+    with urllib.request.urlopen(running.address, timeout=20) as answer:
         assert answer.headers["Server"] == "parsec/3"
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_it_stops_when_told_and_says_goodbye(
-    started: tuple[Process, str], number: signal.Signals
-) -> None:
-    process, _ = started
+def test_it_stops_when_told_and_says_goodbye(running: Running, number: signal.Signals) -> None:
+    running.process.send_signal(number)
+    output, _ = running.process.communicate(timeout=20)
 
-    process.send_signal(number)
-    output, _ = process.communicate(timeout=20)
-
-    assert (process.returncode, output.splitlines()[-1]) == (0, "bye ;-)")
+    assert (running.process.returncode, output.splitlines()[-1]) == (0, "bye ;-)")
 
 
-def test_streams_end_before_it_stops(started: tuple[Process, str]) -> None:
-    process, address = started
-    device = asyncio.run(bootstrapped(address, token_of(process)))
-    headers = {
-        "Api-Version": "5.5",
-        "Accept": "text/event-stream",
-        "Authorization": device_authorization(device.device_id, device.key, now=now()),
-    }
-    request = urllib.request.Request(f"{address}/authenticated/Org/events", headers=headers)
-    with urllib.request.urlopen(request, timeout=20) as stream:
+def test_streams_end_before_it_stops(running: Running) -> None:
+    device = bootstrapped(running)
+    proof = device_authorization(device.device_id, device.key, now=system_clock())
+    headers = {"Api-Version": "5.5", "Accept": "text/event-stream", "Authorization": proof}
+    target = f"{running.address}/authenticated/Org/events"
+    with urllib.request.urlopen(urllib.request.Request(target, headers=headers)) as stream:
         first = stream.readline()
 
-        process.send_signal(signal.SIGTERM)
+        running.process.send_signal(signal.SIGTERM)
         rest = stream.read()
 
     assert first.startswith(b"data:")
     assert rest == b"\n"
-    assert process.wait(timeout=5) == 0
+    # Less than the ten seconds that are given to requests which do not end.
+    assert running.process.wait(timeout=8) == 0
 
 
-def token_of(process: Process) -> str:
-    (folder,) = (word for word in process.args if False) or (None,)  # type: ignore[union-attr]
-    raise AssertionError(folder)
+def bootstrapped(running: Running) -> Newcomer:
+    """The first device of the organization Org."""
+    created = running.post(
+        "/administration/organizations",
+        json.dumps({"organization_id": "Org"}).encode(),
+        {"Authorization": f"Bearer {running.token}", "Content-Type": "application/json"},
+    )
+    root, first = SigningKey(bytes(32)), newcomer("alice", UserProfile.ADMIN)
+    command = OrganizationBootstrap(
+        bootstrap_token=OrganizationBootstrapAddr.parse(json.loads(created)["bootstrap_url"]).token,
+        root_verify_key=root.verify_key,
+        sequester_authority_certificate=None,
+        **papers(first, author=None, timestamp=system_clock()).signed(root),
+    )
+    headers = {"Api-Version": "5.5", "Content-Type": "application/msgpack"}
+    reply = running.post("/anonymous/Org", dump_request(command), headers)
+    assert load_reply(OrganizationBootstrap, reply) == Ok()
+    return first
 
 
 def test_a_taken_port_is_told_plainly(environment: dict[str, str]) -> None:

@@ -13,7 +13,6 @@ from parsec.client.dialogue import (
     Began,
     ChooseAdministrator,
     ChooseProfile,
-    ChooseProtection,
     Ended,
     EnterDeviceLabel,
     EnterHumanHandle,
@@ -36,8 +35,10 @@ from parsec.client.flows.greeting import (
     trust_as_claimer,
     trust_as_greeter,
 )
+from parsec.client.flows.protection import add_chosen_totp, choose_protection
 from parsec.client.flows.race import race
 from parsec.client.flows.user import create_user
+from parsec.client.protection import ChosenProtection
 from parsec.client.records import NewDevice
 from parsec.client.rules.shamir import open_share, share_to_give
 from parsec.client.step import (
@@ -302,7 +303,9 @@ def claim_user(addr: InvitationAddr, info: InviteInfoOkUser, means: Means) -> Fl
     """Become a member, and keep the new device."""
     joined = yield from _join_administrator(addr, info, means)
     channel = yield from trust_as_claimer(joined, means)
-    return (yield from channel.guarded(_claim_user(addr, info, channel)))
+    device, chosen = yield from channel.guarded(_claim_user(addr, info, channel))
+    yield from add_chosen_totp(device, chosen, means)
+    return device
 
 
 def _join_administrator(addr: InvitationAddr, info: InviteInfoOkUser, means: Means) -> Flow[Joined]:
@@ -333,11 +336,11 @@ def _join_administrator(addr: InvitationAddr, info: InviteInfoOkUser, means: Mea
 
 def _claim_user(
     addr: InvitationAddr, info: InviteInfoOkUser, channel: Channel
-) -> Flow[LocalDevice]:
+) -> Flow[tuple[LocalDevice, ChosenProtection]]:
     means = channel.means
     label = yield from ask(EnterDeviceLabel())
     handle = yield from ask(EnterHumanHandle(invited_as=info.claimer_email))
-    guard = yield from ask(ChooseProtection())
+    chosen = yield from choose_protection(addr.server)
     private_key, signing_key = (
         PrivateKey.generate(means.entropy),
         SigningKey.generate(means.entropy),
@@ -362,9 +365,9 @@ def _claim_user(
         private_key=private_key,
         entropy=means.entropy,
     )
-    yield from keep(NewDevice(device, guard))
+    yield from keep(NewDevice(device, chosen.guard))
     yield from channel.acknowledge()
-    return device
+    return device, chosen
 
 
 def claim_device(addr: InvitationAddr, info: InviteInfoOkDevice, means: Means) -> Flow[LocalDevice]:
@@ -374,15 +377,17 @@ def claim_device(addr: InvitationAddr, info: InviteInfoOkDevice, means: Means) -
     joined = yield from join_as_claimer(ClaimerLine(addr, info.claimer_user_id), means)
     yield from tell(Ended(Activity.WAIT_GREETER_TO_START, None))
     channel = yield from trust_as_claimer(joined, means)
-    return (yield from channel.guarded(_claim_device(addr, info, channel)))
+    device, chosen = yield from channel.guarded(_claim_device(addr, info, channel))
+    yield from add_chosen_totp(device, chosen, means)
+    return device
 
 
 def _claim_device(
     addr: InvitationAddr, info: InviteInfoOkDevice, channel: Channel
-) -> Flow[LocalDevice]:
+) -> Flow[tuple[LocalDevice, ChosenProtection]]:
     means = channel.means
     label = yield from ask(EnterDeviceLabel())
-    guard = yield from ask(ChooseProtection())
+    chosen = yield from choose_protection(addr.server)
     signing_key = SigningKey.generate(means.entropy)
     wish = InviteDeviceData(requested_device_label=label, verify_key=signing_key.verify_key)
     confirmation = yield from _request(channel, wish, InviteDeviceConfirmation)
@@ -408,9 +413,9 @@ def _claim_device(
         user_realm_id=confirmation.user_realm_id,
         user_realm_key=confirmation.user_realm_key,
     )
-    yield from keep(NewDevice(device, guard))
+    yield from keep(NewDevice(device, chosen.guard))
     yield from channel.acknowledge()
-    return device
+    return device, chosen
 
 
 def _request(channel: Channel, wish: GreetingPayload, kind: type[P]) -> Flow[P]:

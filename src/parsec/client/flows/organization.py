@@ -4,12 +4,13 @@
 sign with it again, and every member checks everything else against it.
 """
 
-from parsec.client.dialogue import Activity, Began, ChooseProtection, Ended
+from parsec.client.dialogue import Activity, Began, Ended
 from parsec.client.flows.certificate import clock_differs
 from parsec.client.flows.device import device_certificates
+from parsec.client.flows.protection import add_chosen_totp, choose_protection
 from parsec.client.flows.user import user_certificates
 from parsec.client.records import NewDevice
-from parsec.client.step import Conflict, Flow, Means, Refused, ask, call, keep, tell
+from parsec.client.step import Conflict, Flow, Means, Refused, call, keep, tell
 from parsec.crypto.keys import PrivateKey, SigningKey
 from parsec.data.address import OrganizationBootstrapAddr
 from parsec.data.certificates import DevicePurpose, SequesterAuthorityCertificate
@@ -31,7 +32,7 @@ def bootstrap_organization(
 ) -> Flow[LocalDevice]:
     """Make the first administrator and device, and keep the device."""
     # Asked first: the organization would be lost if its only device could not be saved.
-    guard = yield from ask(ChooseProtection())
+    chosen = yield from choose_protection(addr.server)
     root_key = SigningKey.generate(means.entropy)
     device = first_device(
         server_url=addr.server,
@@ -61,8 +62,9 @@ def bootstrap_organization(
             raise clock_differs(reply)
         case _:
             raise Refused("Server refused to bootstrap the organization")
-    yield from keep(NewDevice(device, guard))
+    yield from keep(NewDevice(device, chosen.guard))
     yield from tell(Ended(Activity.BOOTSTRAP))
+    yield from add_chosen_totp(device, chosen, means)
     return device
 
 

@@ -16,7 +16,6 @@ from typing import NamedTuple, TypeVar
 from parsec.client.dialogue import (
     Activity,
     Began,
-    ChooseProtection,
     ChooseRecipient,
     ChooseThreshold,
     ConfirmSetup,
@@ -40,6 +39,7 @@ from parsec.client.flows.greeting import (
     trust_as_claimer,
 )
 from parsec.client.flows.invite import complete_invitation
+from parsec.client.flows.protection import add_chosen_totp, choose_protection
 from parsec.client.records import GatheredShares, NewDevice, RecoveryDone
 from parsec.client.rules.ledger import UserInfo
 from parsec.client.rules.shamir import (
@@ -366,10 +366,11 @@ def recover(
     device = further_device(recovery_device, label, means.entropy)
     yield from _retrying(lambda: _register(recovery_device, device, means))
     yield from tell(Ended(Activity.RECOVER_DEVICE))
-    guard = yield from ask(ChooseProtection())
-    yield from keep(NewDevice(device, guard))
+    chosen = yield from choose_protection(addr.server)
+    yield from keep(NewDevice(device, chosen.guard))
     yield from keep(RecoveryDone(info.claimer_user_id))
     yield from complete_invitation(device, addr.token)
+    yield from add_chosen_totp(device, chosen, means)
     return device
 
 
