@@ -1,5 +1,9 @@
 """How commands end: exit codes, expected errors and bugs."""
 
+import subprocess
+import sys
+from pathlib import Path
+
 import pytest
 
 from parsec.cli import main
@@ -99,3 +103,31 @@ def test_the_help_of_the_root_names_every_exit_code() -> None:
     epilog = main.root.epilog or ""
 
     assert {int(word) for word in epilog.split() if word.isdigit()} == {*range(9), 130}
+
+
+_HEAVY = {"asyncio", "cryptography", "httpx2", "prompt_toolkit", "sqlite3", "ssl"}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "unwanted"),
+    [(["--help"], {*_HEAVY, "msgspec", "nacl", "parsec.data"}), (["device", "list"], _HEAVY)],
+)
+def test_quick_commands_load_nothing_that_they_do_not_need(
+    tmp_path: Path, arguments: list[str], unwanted: set[str]
+) -> None:
+    code = (
+        "import sys; from parsec.cli.main import run; "
+        f"code = run({arguments!r}, {{}}); print(code, *sys.modules, file=sys.stderr)"
+    )
+
+    ended = subprocess.run(
+        [sys.executable, "-c", code],
+        env={"PARSEC_CONFIG_DIR": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+
+    exit_code, *modules = ended.stderr.splitlines()[-1].split()
+    assert exit_code == "0"
+    assert unwanted.isdisjoint(modules)

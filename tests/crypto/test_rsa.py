@@ -206,6 +206,14 @@ def test_a_key_wrapped_for_a_certificate_unwraps() -> None:
     assert private.decrypt(wrapped) == bytes(range(32))
 
 
+def test_the_modulus_is_given_as_bytes() -> None:
+    public = PKIPrivateKey.from_pem(PEM).public_key
+
+    number = raw_key().public_key().public_numbers().n
+    assert public.modulus == number.to_bytes(256, "big")
+    assert public.block_size == 256
+
+
 def test_a_message_beyond_one_block_is_refused() -> None:
     public = PKIPrivateKey.from_pem(PEM).public_key
 

@@ -137,6 +137,13 @@ def test_the_serial_number_is_given_as_its_bytes(serial: int, content: str) -> N
     assert issue(name("Alice"), serial=serial).certificate.serial.hex() == content
 
 
+def test_the_time_of_validity_is_given_in_microseconds() -> None:
+    certificate = ALICE.certificate
+
+    assert certificate.valid_from_us == int(START.timestamp()) * 1_000_000
+    assert certificate.valid_until_us == int(END.timestamp()) * 1_000_000
+
+
 def test_alternative_names_come_before_the_subject() -> None:
     alternative = x509.SubjectAlternativeName(
         [x509.RFC822Name("A@example.com"), x509.DNSName("b.example.com")]

@@ -2,7 +2,8 @@
 
 import importlib
 import pkgutil
-from typing import Any
+from collections.abc import Iterator
+from typing import Any, get_args
 
 import msgspec
 import pytest
@@ -154,6 +155,27 @@ def test_the_type_and_each_required_field_must_be_there(
     for name in ["type", *required]:
         with pytest.raises(MalformedError):
             load_content(kind, without_field(content, name))
+
+
+@EVERY_KIND
+def test_a_tag_is_demanded_wherever_there_is_one(kind: type[Any]) -> None:
+    for field in msgspec.structs.fields(kind):
+        assert not [*lone_tagged(field.type)], f"{field.name}: Tagged[...] is missing"
+
+
+def lone_tagged(kind: Any) -> Iterator[type[Any]]:
+    """Tagged structs outside of unions, where msgspec would not ask for their tags."""
+    parts = get_args(kind)
+    tagged = [part for part in (kind, *parts) if is_tagged(part)]
+    if len(tagged) == 1:
+        yield tagged[0]
+    for part in parts:
+        if not is_tagged(part):
+            yield from lone_tagged(part)
+
+
+def is_tagged(kind: Any) -> bool:
+    return isinstance(kind, msgspec.StructMeta) and kind.__struct_config__.tag is not None
 
 
 @EVERY_KIND

@@ -168,7 +168,7 @@ def _passphrase(text: str) -> bytes | None:
 
 
 class Sequester(NamedTuple):
-    """The keys of an authority and of a service, as PEM of the private and DER of the public one."""
+    """Keys of an authority and a service: PEM of the private ones, DER of the public ones."""
 
     signing: str
     verify: bytes
@@ -253,14 +253,10 @@ def _changed(text: bytes) -> list[bytes]:
 KEY_2048 = rsa.generate_private_key(public_exponent=65537, key_size=2048)
 PLAIN = serialization.NoEncryption()
 PEM = serialization.Encoding.PEM
+# Not one with a password: the official types would ask the terminal for it.
 PRIVATE_PEMS = {
     "pkcs8": KEY_2048.private_bytes(PEM, serialization.PrivateFormat.PKCS8, PLAIN),
     "pkcs1": KEY_2048.private_bytes(PEM, serialization.PrivateFormat.TraditionalOpenSSL, PLAIN),
-    "with a password": KEY_2048.private_bytes(
-        PEM,
-        serialization.PrivateFormat.PKCS8,
-        serialization.BestAvailableEncryption(b"password"),
-    ),
     "ed25519": ed25519.Ed25519PrivateKey.from_private_bytes(bytes(32)).private_bytes(
         PEM, serialization.PrivateFormat.PKCS8, PLAIN
     ),

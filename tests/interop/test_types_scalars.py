@@ -290,9 +290,10 @@ def _verdict(parse: Callable[[str], object], text: str) -> Picture:
 
 def _read_version(text: str) -> tuple[int, int] | None:
     try:
-        return tuple(ApiVersion.parse(text))
+        version = ApiVersion.parse(text)
     except ValueError:
         return None
+    return version.version, version.revision
 
 
 def _differences(texts: list[str], ours: list[Any], theirs: list[Any]) -> list[tuple[Any, ...]]:

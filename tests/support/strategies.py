@@ -17,12 +17,12 @@ import msgspec
 from hypothesis import strategies as st
 from hypothesis.strategies import SearchStrategy
 
-from parsec.crypto.keys import _Bytes32
+from parsec.crypto import keys
 from parsec.crypto.shamir import ShamirShare
 from parsec.data import certificates, local_manifests, manifests
 from parsec.data.address import ServerAddr
 from parsec.data.ids import AccessToken, Id, UserID
-from parsec.data.instant import _FIRST, _LAST, Instant
+from parsec.data.instant import Instant
 from parsec.data.people import (
     DeviceLabel,
     EmailAddress,
@@ -36,11 +36,17 @@ S = TypeVar("S", bound=msgspec.Struct)
 
 _CODE_ALPHABET = "ABCDEFGHJKLMNPQRSTUVWXYZ23456789"
 _U64 = (1 << 64) - 1
+# wire.md 3.2.
+_FIRST, _LAST = -8_334_601_228_800_000_000, 8_210_266_876_799_999_999
+
+
+def values(kind: Any) -> SearchStrategy[Any]:
+    """Any value of a type; none of ours contains itself."""
+    return _values(kind)
 
 
 @cache
-def values(kind: Any) -> SearchStrategy[Any]:
-    """Any value of a type; none of ours contains itself."""
+def _values(kind: Any) -> SearchStrategy[Any]:
     if isinstance(kind, type) and (drawn := _by_class(kind)) is not None:
         return drawn
     origin, args = get_origin(kind), get_args(kind)
@@ -130,7 +136,18 @@ _SCALARS: dict[type[Any], Callable[[type[Any]], SearchStrategy[Any]]] = {
     Id: lambda kind: st.binary(min_size=16, max_size=16).map(kind),
     AccessToken: lambda kind: st.binary(min_size=16, max_size=16).map(kind),
     ShamirShare: lambda kind: st.binary(min_size=2, max_size=40).map(kind),
-    _Bytes32: lambda kind: st.binary(min_size=32, max_size=32).map(kind),
+    **dict.fromkeys(
+        (
+            keys.HashDigest,
+            keys.KeyDerivation,
+            keys.PrivateKey,
+            keys.PublicKey,
+            keys.SecretKey,
+            keys.SigningKey,
+            keys.VerifyKey,
+        ),
+        lambda kind: st.binary(min_size=32, max_size=32).map(kind),
+    ),
     ServerAddr: lambda _: st.sampled_from(
         [ServerAddr(hostname="parsec.example.com"), ServerAddr(hostname="[::1]", use_ssl=False)]
     ),

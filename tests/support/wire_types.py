@@ -1,14 +1,16 @@
 """The types of fields as the specification writes them, and ours for each."""
 
+import importlib
+import pkgutil
 import re
 from collections.abc import Callable
 from types import GenericAlias
 from typing import Any, TypeAlias, Union
 
+import parsec.protocol
 from parsec.crypto import keys
 from parsec.data import address, ids, people
 from parsec.data.instant import Instant
-from parsec.protocol import families
 from parsec.protocol.command import I64, U8, U32, U64, NonZero
 
 WireType: TypeAlias = Any
@@ -34,7 +36,11 @@ def named_in_protocol(name: str) -> WireType:
     """Our type for a scalar, or for a union, record or enum of some command."""
     if name in SCALARS:
         return SCALARS[name]
-    return next(vars(topic)[name] for topic in families._TOPICS if name in vars(topic))
+    topics = (
+        importlib.import_module(f"parsec.protocol.{module.name}")
+        for module in pkgutil.iter_modules(parsec.protocol.__path__)
+    )
+    return next(vars(topic)[name] for topic in topics if name in vars(topic))
 
 
 SCALARS: dict[str, WireType] = {

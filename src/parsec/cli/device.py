@@ -1,6 +1,5 @@
 """`parsec-cli device …`."""
 
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from parsec.cli.command import Group
@@ -16,6 +15,8 @@ from parsec.cli.options import (
 from parsec.cli.values import SERVER_URL
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from parsec.cli.console import Console
     from parsec.data.address import ServerAddr
 
@@ -27,7 +28,7 @@ group = Group("device", help="The devices on this machine.")
 @local_options
 @with_console
 def list_devices(
-    console: "Console", long: bool, config_dir: Path | None, data_dir: Path | None
+    console: "Console", long: bool, config_dir: "Path | None", data_dir: "Path | None"
 ) -> None:
     """List the devices on this machine.
 

@@ -5,7 +5,6 @@ import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar
 
 import click
@@ -13,9 +12,11 @@ from click.core import ParameterSource
 
 from parsec.cli.command import Option, console_of
 from parsec.cli.console import Console
-from parsec.cli.values import DURATION, ORGANIZATION, SERVER_ADDR
+from parsec.cli.values import DURATION, ORGANIZATION, PATH, SERVER_ADDR
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from parsec.cli.desk import Desk
     from parsec.cli.passwords import Passwords
     from parsec.cli.person import Answers
@@ -56,10 +57,10 @@ class Local:
     """Where the devices of this machine are, and where their passwords come from."""
 
     console: Console
-    config_dir: Path | None
-    data_dir: Path | None
+    config_dir: "Path | None"
+    data_dir: "Path | None"
     password_stdin: bool = False
-    password_file: Path | None = None
+    password_file: "Path | None" = None
     password_command: str | None = None
 
     @property
@@ -109,7 +110,7 @@ _CONFIG_DIR = option(
     "-c",
     "--config-dir",
     envvar="PARSEC_CONFIG_DIR",
-    type=click.Path(path_type=Path),
+    type=PATH,
     metavar="DIR",
     shown_default="parsec3/libparsec in the platform's folder",
     help="Where device files are kept.",
@@ -121,7 +122,7 @@ def _data_dir(*names: str) -> Callable[[F], F]:
         *names,
         "--data-dir",
         envvar="PARSEC_DATA_DIR",
-        type=click.Path(path_type=Path),
+        type=PATH,
         metavar="DIR",
         shown_default="parsec3 in the platform's folder",
         help="Where devices keep what they know.",
@@ -133,7 +134,7 @@ _PASSWORD_STDIN = option(
 )
 _PASSWORD_FILE = option(
     "--password-file",
-    type=click.Path(path_type=Path),
+    type=PATH,
     metavar="FILE",
     shown_env="PARSEC_DEVICE_PASSWORD_FILE",
     help="Read the password from the first line of a file.",
@@ -169,10 +170,10 @@ def acting_options(function: Callable[Concatenate[Acting, P], None]) -> Callable
     @functools.wraps(function)
     def command(
         device: str | None,
-        config_dir: Path | None,
-        data_dir: Path | None,
+        config_dir: "Path | None",
+        data_dir: "Path | None",
         password_stdin: bool,
-        password_file: Path | None,
+        password_file: "Path | None",
         password_command: str | None,
         *args: P.args,
         **kwargs: P.kwargs,
@@ -208,12 +209,12 @@ def new_device_options(
         )
         @functools.wraps(function)
         def command(
-            config_dir: Path | None,
-            data_dir: Path | None,
+            config_dir: "Path | None",
+            data_dir: "Path | None",
             auth: str,
             use_keyring: bool,
             password_stdin: bool,
-            password_file: Path | None,
+            password_file: "Path | None",
             password_command: str | None,
             *args: P.args,
             **kwargs: P.kwargs,
@@ -334,7 +335,7 @@ def administration_options(
         option(
             "--token-file",
             envvar="PARSEC_ADMINISTRATION_TOKEN_FILE",
-            type=click.Path(path_type=Path),
+            type=PATH,
             metavar="FILE",
             help="A file whose first line is the administration token.",
         ),
@@ -343,7 +344,7 @@ def administration_options(
     def command(
         addr: "ServerAddr",
         token: str | None,
-        token_file: Path | None,
+        token_file: "Path | None",
         *args: P.args,
         **kwargs: P.kwargs,
     ) -> None:
@@ -364,7 +365,7 @@ organization_option = option(
 )
 
 
-def _token(token: str | None, file: Path | None) -> str:
+def _token(token: str | None, file: "Path | None") -> str:
     ctx = click.get_current_context()
     typed_file = ctx.get_parameter_source("token_file") is ParameterSource.COMMANDLINE
     typed_token = ctx.get_parameter_source("token") is ParameterSource.COMMANDLINE

@@ -1,6 +1,5 @@
 """`parsec-cli organization …`."""
 
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
@@ -14,9 +13,11 @@ from parsec.cli.options import (
     option,
     organization_option,
 )
-from parsec.cli.values import BOOTSTRAP_URL, DEVICE_LABEL, EMAIL, HUMAN_LABEL, ORGANIZATION
+from parsec.cli.values import BOOTSTRAP_URL, DEVICE_LABEL, EMAIL, HUMAN_LABEL, ORGANIZATION, PATH
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from parsec.data.address import OrganizationBootstrapAddr
     from parsec.data.people import DeviceLabel, EmailAddress, OrganizationID
 
@@ -81,7 +82,7 @@ def create(administration: Administration, organization: "OrganizationID") -> No
 @option("-e", "--email", type=EMAIL, metavar="EMAIL", help="The address of the first member.")
 @option(
     "--sequester-key",
-    type=click.Path(path_type=Path),
+    type=PATH,
     metavar="PEM_FILE",
     help="A public RSA key whose owner may read everything, for good.",
 )
@@ -92,7 +93,7 @@ def bootstrap(
     device_label: "DeviceLabel | None",
     human_label: str | None,
     email: "EmailAddress | None",
-    sequester_key: Path | None,
+    sequester_key: "Path | None",
 ) -> None:
     """Become the first member of an organization, and its administrator.
 
@@ -159,7 +160,7 @@ def _text(answer: object, name: str) -> str:
     return found
 
 
-def _sequester_der(path: Path) -> bytes:
+def _sequester_der(path: "Path") -> bytes:
     from parsec.crypto.errors import CryptoError
     from parsec.crypto.rsa import SequesterVerifyKey
 

@@ -184,6 +184,11 @@ class TerminalPerson:
     def _protection(self, _: dialogue.ChooseProtection) -> ChosenProtection:
         return ChosenProtection(PasswordGuard(self._passwords.new(self._answers.protection_prompt)))
 
+    def _one_time_password(self, _: dialogue.EnterOneTimePassword) -> str:
+        return self._console.ask(
+            "Enter TOTP code", str.strip, option="the code as a line of standard input"
+        )
+
     # --- News ---
 
     def _began(self, news: dialogue.Began) -> None:
@@ -254,6 +259,19 @@ class TerminalPerson:
         self._console.abandon()
         self._console.warning(f"{news.human_handle} cannot help: {news.reason}")
 
+    def _totp_secret(self, news: dialogue.TotpSecret) -> None:
+        self._console.data("Address for the authenticator: ", yellow(news.uri))
+
+    def _wrong_one_time_password(self, _: dialogue.WrongOneTimePassword) -> None:
+        self._console.message("Wrong TOTP code")
+
+    def _throttled(self, news: dialogue.Throttled) -> None:
+        self._console.message(f"After wrong codes the server listens again at {news.until}")
+
+    def _protection_advised(self, news: dialogue.ProtectionAdvised) -> None:
+        advised = ", ".join(str(protection) for protection in news.advisory.protections)
+        self._console.warning(f"The server recommends another protection of this device: {advised}")
+
     def _notice(self, news: dialogue.Notice) -> None:
         self._event("warning", text=news.text)
         self._console.warning(news.text)
@@ -291,6 +309,7 @@ _ACTIVITIES: Mapping[Activity, str] = {
     Activity.LIST_INVITATIONS: "Listing invitations",
     Activity.CANCEL_INVITATION: "Deleting invitation",
     Activity.REVOKE_USER: "Revoking user",
+    Activity.SAVE_DEVICE: "Saving device",
 }
 
 _DONE: Mapping[Activity, str] = {
@@ -314,6 +333,7 @@ _QUESTIONS: Mapping[type[Question[Any]], _Handler] = {
     dialogue.ConfirmSetup: TerminalPerson._confirm_setup,
     dialogue.RetryOffline: TerminalPerson._retry_offline,
     dialogue.ChooseProtection: TerminalPerson._protection,
+    dialogue.EnterOneTimePassword: TerminalPerson._one_time_password,
 }
 
 _NEWS: Mapping[type[News], _Handler] = {
@@ -327,5 +347,9 @@ _NEWS: Mapping[type[News], _Handler] = {
     dialogue.SharesRejected: TerminalPerson._shares_rejected,
     dialogue.ShareMissing: TerminalPerson._share_missing,
     dialogue.RecipientUnavailable: TerminalPerson._recipient_unavailable,
+    dialogue.TotpSecret: TerminalPerson._totp_secret,
+    dialogue.WrongOneTimePassword: TerminalPerson._wrong_one_time_password,
+    dialogue.Throttled: TerminalPerson._throttled,
+    dialogue.ProtectionAdvised: TerminalPerson._protection_advised,
     dialogue.Notice: TerminalPerson._notice,
 }

@@ -146,6 +146,13 @@ def read_duration(text: str) -> float:
     return seconds
 
 
+def _path(text: str) -> Any:
+    # Loaded late like the rest: it takes longer than all modules of the command line.
+    from pathlib import Path
+
+    return Path(text)
+
+
 def _instant(text: str) -> Any:
     from parsec.data.instant import Instant
 
@@ -167,5 +174,6 @@ SERVER_URL = Value("url", _server_http_url)
 BOOTSTRAP_URL = Value("url", _bootstrap)
 INVITATION_URL = Value("url", _invitation)
 INVITATION_TOKEN = Value("token", _invitation_token)
+PATH = Value("path", _path)
 DURATION = Value("duration", read_duration)
 DATE = Value("date", _instant)

@@ -63,10 +63,13 @@ def directories(
         config=config_dir
         or _final(environ, "PARSEC_CONFIG_DIR")
         or _base(environ, "PARSEC_BASE_CONFIG_DIR", _platform_config) / "parsec3" / "libparsec",
-        data=data_dir
-        or _final(environ, "PARSEC_DATA_DIR")
-        or _base(environ, "PARSEC_BASE_DATA_DIR", _platform_data) / "parsec3",
+        data=data_dir or _final(environ, "PARSEC_DATA_DIR") or default_data(environ),
     )
+
+
+def default_data(environ: Mapping[str, str]) -> Path:
+    """The data folder where none was chosen; the name of the keyring entry is always there."""
+    return _base(environ, "PARSEC_BASE_DATA_DIR", _platform_data) / "parsec3"
 
 
 @dataclass(frozen=True)

@@ -197,6 +197,17 @@ class PKIPublicKey(_RSAPublic):
     MIN_BITS = PKI_MIN_BITS
     MAX_BITS = PKI_MAX_BITS
 
+    @property
+    def modulus(self) -> bytes:
+        """By which a smartcard's private key is told to be the one that belongs to this key."""
+        modulus = self._rsa.public_numbers().n
+        return modulus.to_bytes(self.block_size, "big")
+
+    @property
+    def block_size(self) -> int:
+        """How many bytes an RSA block has."""
+        return (self.bits + 7) // 8
+
     def encrypt(self, message: bytes) -> bytes:
         """One RSA block around a short message, a key in practice.
 

@@ -62,6 +62,16 @@ class Certificate:
         return (*alternative, *self._subject_texts(NameOID.EMAIL_ADDRESS))
 
     @property
+    def valid_from_us(self) -> int:
+        """Microseconds since 1970."""
+        return _microseconds(_readable(lambda: self._x509.not_valid_before_utc))
+
+    @property
+    def valid_until_us(self) -> int:
+        """Microseconds since 1970."""
+        return _microseconds(_readable(lambda: self._x509.not_valid_after_utc))
+
+    @property
     def serial(self) -> bytes:
         """The content bytes of the serial number."""
         return _content(_tbs_fields(self.der)[_SERIAL])
@@ -224,6 +234,10 @@ def _serves_clients(
 ) -> None:
     if usages is not None and ExtendedKeyUsageOID.CLIENT_AUTH not in usages:
         raise ValueError("not a certificate of a client")
+
+
+def _microseconds(instant: datetime) -> int:
+    return (instant - _EPOCH) // timedelta(microseconds=1)
 
 
 def _readable(read: Callable[[], T]) -> T:

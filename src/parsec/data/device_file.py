@@ -57,6 +57,10 @@ class X509CertificateReference(msgspec.Struct, frozen=True, kw_only=True, eq=Fal
     def __eq__(self, other: object) -> bool:
         return isinstance(other, X509CertificateReference) and self.digest == other.digest
 
+    # A Struct has its own, which would compare everything.
+    def __ne__(self, other: object) -> bool:
+        return not self == other
+
     def __hash__(self) -> int:
         return hash(self.digest)
 

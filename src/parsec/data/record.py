@@ -44,7 +44,8 @@ class Record(msgspec.Struct, frozen=True, kw_only=True, tag_field="type"):
     def expect(self, **fields: object) -> Self:
         """This record, if its fields have these values. Raises MismatchError."""
         for name, expected in fields.items():
-            if getattr(self, name) != expected:
+            is_expected = getattr(self, name) == expected
+            if not is_expected:
                 raise MismatchError(f"{type(self).__name__} with another {name} than announced")
         return self
 

@@ -3,13 +3,22 @@
 Records hold what a decision needs, not all that a row has: certificates stay in the store.
 """
 
-from typing import TypeAlias
+from typing import Self, TypeAlias
 
 import msgspec
 
-from parsec.crypto.keys import VerifyKey
+from parsec.crypto.entropy import Entropy
+from parsec.crypto.keys import HashDigest, SecretKey, VerifyKey
+from parsec.crypto.totp import SECRET_SIZE
 from parsec.data.address import InvitationType
-from parsec.data.ids import AccessToken, DeviceID, GreetingAttemptID, Id, UserID
+from parsec.data.ids import (
+    AccessToken,
+    DeviceID,
+    GreetingAttemptID,
+    Id,
+    TOTPOpaqueKeyID,
+    UserID,
+)
 from parsec.data.instant import Instant
 from parsec.data.people import EmailAddress, HumanHandle, OrganizationID, UserProfile
 from parsec.protocol.command import MergedReply
@@ -174,6 +183,54 @@ class ShamirSetupRecord(msgspec.Struct, frozen=True, kw_only=True):
     shares: dict[UserID, int]
     reveal_token: AccessToken
     deleted_on: Instant | None
+
+
+# --- One-time codes ---
+
+
+class TotpSecret(bytes):
+    """What a user's authenticator app makes codes of; never printed."""
+
+    __slots__ = ()
+
+    @classmethod
+    def generate(cls, entropy: Entropy) -> Self:
+        """A fresh secret."""
+        return cls(entropy(SECRET_SIZE))
+
+    def __repr__(self) -> str:
+        return "TotpSecret(…)"
+
+    __str__ = __repr__
+
+
+class Failures(msgspec.Struct, frozen=True):
+    """Wrong codes in a row."""
+
+    count: int = 0
+    last_on: Instant | None = None
+
+
+class TotpRecord(msgspec.Struct, frozen=True, kw_only=True):
+    """How far a user's set-up is; without any field it was never begun."""
+
+    secret: TotpSecret | None = None
+    completed_on: Instant | None = None
+    reset_token_digest: HashDigest | None = None
+    """Of the token that sets up anew; the token itself is shown once and not kept."""
+    reset_on: Instant | None = None
+    failures: Failures = Failures()
+    """Over all keys of the user."""
+    last_step: int | None = None
+    """The time step of the last code that released a key."""
+
+
+class OpaqueKeyRecord(msgspec.Struct, frozen=True, kw_only=True):
+    """A key that is released against a code."""
+
+    opaque_key_id: TOTPOpaqueKeyID
+    opaque_key: SecretKey
+    failures: Failures
 
 
 # --- Events ---

@@ -7,6 +7,7 @@ from typing import Any
 import msgspec
 import pytest
 
+from parsec.client.guards import Guard
 from parsec.client.guards.password import PasswordGuard
 from parsec.client.protection import PasswordFields
 from parsec.client.rules.device_file import CostlyPassword, KeyUnavailable, protect
@@ -14,11 +15,24 @@ from parsec.crypto.entropy import system_entropy
 from parsec.crypto.keys import SecretKey
 from parsec.data.device_file import Argon2id, PasswordDeviceFile, load_device_file
 from parsec.data.instant import Instant
+from tests.support.guard_contract import GuardContract
 from tests.support.lines import some_device
 
 NOW = Instant.parse("2026-01-02T03:04:05Z")
 VECTORS = Path(__file__).parents[2] / "vectors" / "client-device-files.json"
 CHEAP = Argon2id(memlimit_kb=8, opslimit=1, parallelism=1, salt=bytes(16))
+
+
+class TestPasswordGuard(GuardContract):
+    SECRETS = ("P@ssw0rd",)
+
+    @pytest.fixture
+    def guard(self) -> Guard:
+        return PasswordGuard("P@ssw0rd.")
+
+    @pytest.fixture
+    def stranger(self) -> Guard:
+        return PasswordGuard("P@ssw0rd")
 
 
 def file_of(algorithm: Argon2id) -> PasswordDeviceFile:

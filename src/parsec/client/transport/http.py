@@ -23,6 +23,7 @@ from parsec import __version__
 from parsec.client.step import FlowError, InvalidAnswer, Offline
 from parsec.data.address import ServerAddr
 from parsec.data.peer_text import terminal_safe
+from parsec.wire.url import UrlError, split_url
 
 _AGENT_SYSTEMS = {"Linux": "Linux", "Windows": "Windows", "Darwin": "MacOS"}
 
@@ -82,34 +83,91 @@ class Http:
         An answer of status 200 that is longer is refused, another one read without its body.
         Raises Offline or InvalidAnswer.
         """
-        client = self._secure_client if server.use_ssl else self._plain_client
-        with _Alarm(self._bounds.total_seconds, self._sockets) as alarm:
-            with (
-                _explained(server, alarm),
-                client.stream(
-                    method,
-                    f"{server.base_url}{route}",
-                    headers=dict(headers),
-                    content=body,
-                    extensions={"trace": alarm.trace},
-                ) as response,
-            ):
-                status, found = response.status_code, dict(response.headers)
-                content = _read(response, limit)
-            # A body without length ends where the alarm has cut it.
-            alarm.check(server)
-        if content is None and status == 200:
+        answer = self._exchange(
+            method,
+            f"{server.base_url}{route}",
+            netloc=server.netloc,
+            use_ssl=server.use_ssl,
+            headers=headers,
+            body=body,
+            limit=limit,
+            bounds=self._bounds,
+        )
+        if answer.body is None and answer.status == 200:
             raise InvalidAnswer(
                 f"Server {server.netloc} answered with more than {limit} bytes",
                 hint="this is not what a Parsec server does",
             )
-        return Answer(status=status, headers=found, body=content)
+        return answer
+
+    def exchange_url(
+        self,
+        method: str,
+        url: str,
+        *,
+        headers: Mapping[str, str],
+        body: bytes | None,
+        limit: int,
+        bounds: Bounds,
+    ) -> Answer:
+        """The same with a server that is no Parsec server, within bounds of its own.
+
+        Raises Offline or InvalidAnswer.
+        """
+        try:
+            parts = split_url(url)
+        except UrlError as error:
+            raise InvalidAnswer(f"This address cannot be spoken to: {error}") from error
+        answer = self._exchange(
+            method,
+            url,
+            netloc=parts.host if parts.port is None else f"{parts.host}:{parts.port}",
+            use_ssl=parts.scheme != "http",
+            headers=headers,
+            body=body,
+            limit=limit,
+            bounds=bounds,
+        )
+        if answer.body is None and answer.status == 200:
+            raise InvalidAnswer(f"Server {parts.host} answered with more than {limit} bytes")
+        return answer
 
     def close(self) -> None:
         """Close the connections."""
         for client in ("_plain_client", "_secure_client"):
             if client in vars(self):
                 vars(self).pop(client).close()
+
+    def _exchange(
+        self,
+        method: str,
+        url: str,
+        *,
+        netloc: str,
+        use_ssl: bool,
+        headers: Mapping[str, str],
+        body: bytes | None,
+        limit: int,
+        bounds: Bounds,
+    ) -> Answer:
+        client = self._secure_client if use_ssl else self._plain_client
+        with _Alarm(bounds.total_seconds, self._sockets) as alarm:
+            with (
+                _explained(netloc, alarm),
+                client.stream(
+                    method,
+                    url,
+                    headers=dict(headers),
+                    content=body,
+                    timeout=_timeout(bounds),
+                    extensions={"trace": alarm.trace},
+                ) as response,
+            ):
+                status, found = response.status_code, dict(response.headers)
+                content = _read(response, limit)
+            # A body without length ends where the alarm has cut it.
+            alarm.check(netloc)
+        return Answer(status=status, headers=found, body=content)
 
     # Two clients, because reading the trusted authorities takes longer than a local exchange.
 
@@ -123,11 +181,9 @@ class Http:
         return self._client(_tls_context(self._ca_file))
 
     def _client(self, context: ssl.SSLContext) -> httpx2.Client:
-        bounds = self._bounds
         try:
             return httpx2.Client(
                 verify=context,
-                timeout=httpx2.Timeout(bounds.silence_seconds, connect=bounds.connect_seconds),
                 limits=httpx2.Limits(keepalive_expiry=_IDLE_SECONDS),
                 headers={"User-Agent": USER_AGENT, "Accept-Encoding": "identity"},
             )
@@ -137,6 +193,10 @@ class Http:
                 "The address of the proxy is not one that can be used",
                 hint="check the variables HTTP_PROXY and HTTPS_PROXY",
             ) from None
+
+
+def _timeout(bounds: Bounds) -> httpx2.Timeout:
+    return httpx2.Timeout(bounds.silence_seconds, connect=bounds.connect_seconds)
 
 
 def _tls_context(ca_file: str | None) -> ssl.SSLContext:
@@ -204,11 +264,11 @@ class _Alarm:
             if self.rang:
                 _shut_down(opened)
 
-    def check(self, server: ServerAddr) -> None:
+    def check(self, netloc: str) -> None:
         """Raises Offline if the alarm has rung."""
         if self.rang:
             raise Offline(
-                f"Server {server.netloc} did not answer within {self._seconds:g} seconds",
+                f"Server {netloc} did not answer within {self._seconds:g} seconds",
                 hint="try again later",
             )
 
@@ -228,33 +288,33 @@ def _shut_down(opened: socket.socket) -> None:
 
 
 @contextmanager
-def _explained(server: ServerAddr, alarm: _Alarm) -> Iterator[None]:
+def _explained(netloc: str, alarm: _Alarm) -> Iterator[None]:
     try:
         yield
     except httpx2.InvalidURL:
-        raise InvalidAnswer(f"{server.netloc} cannot be spoken to over HTTP") from None
+        raise InvalidAnswer(f"{netloc} cannot be spoken to over HTTP") from None
     except httpx2.LocalProtocolError:
         # Without the cause, which may hold a header.
         raise FlowError(
             "The request cannot be sent: a header holds a forbidden character"
         ) from None
     except httpx2.HTTPError as error:
-        alarm.check(server)
-        raise _failure(server, error) from error
+        alarm.check(netloc)
+        raise _failure(netloc, error) from error
 
 
-def _failure(server: ServerAddr, error: httpx2.HTTPError) -> FlowError:
+def _failure(netloc: str, error: httpx2.HTTPError) -> FlowError:
     if isinstance(error, httpx2.RemoteProtocolError) and not _closed_early(error):
         return InvalidAnswer(
-            f"Server {server.netloc} does not speak HTTP",
+            f"Server {netloc} does not speak HTTP",
             hint="check the host, the port, and whether the address is for TLS",
         )
     for kind, explain in _REASONS:
         cause = _cause(error, kind)
         if cause is not None:
             reason, hint = explain(cause)
-            return Offline(f"Server {server.netloc} is out of reach: {reason}", hint=hint)
-    return Offline(f"Server {server.netloc} is out of reach", hint="try again later")
+            return Offline(f"Server {netloc} is out of reach: {reason}", hint=hint)
+    return Offline(f"Server {netloc} is out of reach", hint="try again later")
 
 
 def _closed_early(error: httpx2.RemoteProtocolError) -> bool:

@@ -47,10 +47,12 @@ async def _serve(settled: Settled, listener: socket.socket) -> None:
     settings = settled.settings
     async with running_server(settings) as server:
         http = _Http(_http_config(settings, make_app(server)), server.exchange)
-        for line in (*settled.notices, start_line(settings)):
-            click.echo(line)
-        _log.info("starting", version=__version__, **_told(settings))
-        await http.serve(sockets=[listener])
+        with http.stopped_by_signals():
+            # Who reads the start line may stop the server at once.
+            for line in (*settled.notices, start_line(settings)):
+                click.echo(line)
+            _log.info("starting", version=__version__, **_told(settings))
+            await http.serve(sockets=[listener])
     _log.info("stopped")
 
 
@@ -79,8 +81,8 @@ class _Http(uvicorn.Server):
         await super().shutdown(sockets)
 
     @contextlib.contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        # uvicorn's own would end the process by the signal, once everything is closed.
+    def stopped_by_signals(self) -> Iterator[None]:
+        """While this lasts, SIGINT and SIGTERM stop the server; a second SIGINT hurries it."""
         kept = {
             number: signal.signal(number, self.handle_exit)
             for number in (signal.SIGINT, signal.SIGTERM)
@@ -90,6 +92,11 @@ class _Http(uvicorn.Server):
         finally:
             for number, handler in kept.items():
                 signal.signal(number, handler)
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        # uvicorn's own come too late, and would end the process by the signal once all is closed.
+        yield
 
 
 def _http_config(settings: Settings, app: object) -> uvicorn.Config:

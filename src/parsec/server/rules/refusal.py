@@ -28,6 +28,7 @@ class Verdict(enum.Enum):
     TOO_LARGE = 413, "Request Entity Too Large"
     BAD_CONTENT = 415, "Bad content type or invalid body or unknown command"
     BAD_VERSION = 422, "Unprocessable Entity"
+    TOO_MANY = 429, "Too Many Requests"
     ORGANIZATION_EXPIRED = 460, "Organization expired"
     USER_REVOKED = 461, "User revoked"
     USER_FROZEN = 462, "User frozen"
