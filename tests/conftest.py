@@ -1,5 +1,7 @@
 """Options of the whole suite."""
 
+import os
+
 import hypothesis
 import pytest
 
@@ -10,3 +12,6 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 hypothesis.settings.register_profile("parsec", deadline=None)  # the machines are noisy
 hypothesis.settings.load_profile("parsec")
+
+# Tests leave the keyring of whoever runs them alone; those about keyrings bring one.
+os.environ["PYTHON_KEYRING_BACKEND"] = "keyring.backends.fail.Keyring"

@@ -66,8 +66,10 @@ class MemoryKeyring(keyring.backend.KeyringBackend):
     Its argument keeps the library from finding it where nobody asks for it.
     """
 
+    priority: float = 0
+
     def __init__(self, priority: float) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]
         self.priority = priority
         self.entries: dict[tuple[str, str], str] = {}
 
@@ -92,4 +94,4 @@ def use_gnome_keyring(monkeypatch: pytest.MonkeyPatch, environment: dict[str, st
     from keyring.backends.SecretService import Keyring
 
     monkeypatch.setenv("DBUS_SESSION_BUS_ADDRESS", environment["DBUS_SESSION_BUS_ADDRESS"])
-    use_keyring(monkeypatch, Keyring())
+    use_keyring(monkeypatch, Keyring())  # type: ignore[no-untyped-call]

@@ -18,8 +18,14 @@ from parsec.protocol.command import MergedReply
 from parsec.protocol.invite import InvitationEmailSentStatus
 from parsec.protocol.versions import API_VERSION, ApiVersion
 from parsec.server.events import Exchange
+from parsec.server.outbound.mailer import Outcome
 from parsec.server.records import DeviceRecord, Event, Notification
-from parsec.server.service.context import AuthenticatedContext, InvitedContext, Server
+from parsec.server.service.context import (
+    AnonymousContext,
+    AuthenticatedContext,
+    InvitedContext,
+    Server,
+)
 from parsec.server.settings import (
     MailFolder,
     MailSettings,
@@ -61,6 +67,16 @@ class MailRecorder:
     ) -> InvitationEmailSentStatus:
         self.sent.append(SentMail(kind=kind, token=token, to=to, greeter=greeter))
         return self.outcome
+
+    async def send_totp_reset(
+        self,
+        *,
+        organization_id: OrganizationID,
+        user_id: UserID,
+        token: AccessToken,
+        to: EmailAddress,
+    ) -> Outcome:
+        raise AssertionError("nobody resets one-time codes here")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -147,6 +163,10 @@ class World:
             token=token,
         )
 
+    def anybody(self) -> AnonymousContext:
+        """A request of somebody unknown."""
+        return AnonymousContext(server=self.server, now=self.now, organization_id=ORGANIZATION)
+
     def told(self, *members: Member) -> list[list[MergedReply]]:
         """The events that reached each of these members, in their order."""
         return [
@@ -161,13 +181,13 @@ class World:
 
 
 @contextlib.asynccontextmanager
-async def world(*, invitation_lifetime: int | None = None) -> AsyncIterator[World]:
+async def world(**settings: int) -> AsyncIterator[World]:
     """An organization without members, until the end."""
     engine = TemporarySqliteEngine()
     try:
         await engine.migrate()
         await _add_organization(engine)
-        yield World(engine, _settings(invitation_lifetime))
+        yield World(engine, _settings(settings))
     finally:
         await engine.close()
 
@@ -186,11 +206,11 @@ async def _add_organization(engine: TemporarySqliteEngine) -> None:
         await certificate.set_last_timestamp(transaction, ORGANIZATION, Topic.COMMON, EARLIER)
 
 
-def _settings(invitation_lifetime: int | None) -> Settings:
-    return Settings(
+def _settings(changes: dict[str, int]) -> Settings:
+    settings = Settings(
         server_addr=ServerAddr(hostname="localhost", port=6777, use_ssl=False),
         database=MockedDatabase(),
         administration_token=Secret("s3cr3t"),
         mail=MailSettings(sender=EmailAddress("parsec@example.com"), by=MailFolder(Path("mails"))),
-        invitation_lifetime=invitation_lifetime,
     )
+    return msgspec.structs.replace(settings, **changes)

@@ -21,7 +21,14 @@ import pytest
 from parsec.cli import console
 from parsec.cli.main import run
 
-_KEPT = ("PATH", "LANG", "LC_ALL", "PYTHONDONTWRITEBYTECODE", "PYTHONPYCACHEPREFIX")
+_KEPT = (
+    "PATH",
+    "LANG",
+    "LC_ALL",
+    "PYTHONDONTWRITEBYTECODE",
+    "PYTHONPYCACHEPREFIX",
+    "PYTHON_KEYRING_BACKEND",
+)
 _PATIENCE = 60.0
 
 

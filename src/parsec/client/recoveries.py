@@ -1,8 +1,8 @@
 """Shares gathered for shared recoveries, kept encrypted between runs.
 
-Each file has a key of its own in a file beside it, so what protects the shares is the owner's
-account on this machine. The place of the key is an interface (`KeyPlace`), for a keyring to take it
-over where there is one.
+Each file has a key of its own. Here it is in a file beside it, so what protects the shares is the
+owner's account on this machine. The place of the key is an interface (`KeyPlace`), for a keyring to
+take it over where there is one (`guards.keyring`).
 
     recoveries/<user id>.shares    secretbox
     recoveries/<user id>.key       32 bytes
@@ -36,7 +36,11 @@ class KeyPlace(Protocol):
     """Where the key of a user's gathered shares is kept."""
 
     def load(self, user_id: UserID) -> SecretKey | None:
-        """The key, if there is one. Raises StorageFailed or CryptoError."""
+        """The key, if there is one.
+
+        Raises StorageFailed or CryptoError where it is lost, another FlowError where it is only out
+        of reach for now.
+        """
 
     def save(self, user_id: UserID, key: SecretKey) -> None:
         """Keep the key. Raises StorageFailed."""

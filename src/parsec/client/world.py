@@ -25,6 +25,7 @@ from parsec.client.files import (
 )
 from parsec.client.flows.certificate import Session
 from parsec.client.guards import Guard, PreparedGuard
+from parsec.client.guards.keyring import KeyringKeyPlace, KeyringUnavailable
 from parsec.client.protection import ChosenProtection
 from parsec.client.records import (
     ForgottenCertificates,
@@ -116,7 +117,9 @@ class World:
         self._sleep = sleep
         self._http = Http(environ)
         self._transport = Transport(self._http, now=now)
-        self._recoveries = Recoveries(self.places, entropy)
+        self._recoveries = Recoveries(
+            self.places, entropy, lambda folder: KeyringKeyPlace(folder, entropy)
+        )
         self._stores: dict[DeviceID, CertificateStore] = {}
 
     # --- Flows ---
@@ -202,7 +205,10 @@ class World:
         forget_certificates(self.places.data, device_id)
 
     def resumed(self, beginning: GatheredShares) -> GatheredShares:
-        """The shares that an earlier run gathered for the same set-up, else `beginning`."""
+        """The shares that an earlier run gathered for the same set-up, else `beginning`.
+
+        Raises KeyringUnavailable where they are there, and their key out of reach.
+        """
         try:
             payload = self._recoveries.load_recovery(beginning.user_id)
             kept = None if payload is None else GatheredShares.load(payload)
@@ -306,7 +312,12 @@ class World:
         """Failures that need not end the conversation are told instead."""
         try:
             yield
-        except (StorageFailed, StorageUnavailable, ChangedMeanwhile) as error:
+        except (
+            StorageFailed,
+            StorageUnavailable,
+            ChangedMeanwhile,
+            KeyringUnavailable,
+        ) as error:
             self._person.hear(Notice(f"{what}: {error}"))
 
     def _opened_store(self, device: LocalDevice) -> CertificateStore:

@@ -1,6 +1,7 @@
 """Which protections of device files a server recommends, and what that means for a device.
 
-`data-types.md` 10.4, `client.md` 2.6. It is advice: nothing enforces it, and a server that cannot be reached gives none.
+`data-types.md` 10.4, `client.md` 2.6. It is advice: nothing enforces it, and a server that cannot
+be reached gives none.
 """
 
 import enum

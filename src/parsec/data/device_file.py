@@ -11,7 +11,7 @@ import msgspec
 from parsec.data.address import ServerAddr
 from parsec.data.ids import AccountVaultItemOpaqueKeyID, DeviceID, TOTPOpaqueKeyID, UserID
 from parsec.data.instant import Instant
-from parsec.data.people import DeviceLabel, HumanHandle, OrganizationID
+from parsec.data.people import DeviceLabel, LocalHumanHandle, OrganizationID
 from parsec.data.record import BareRecord, load_map
 from parsec.wire.msgpack import Reader, Tagged, dump
 
@@ -74,7 +74,7 @@ class DeviceFile(BareRecord, frozen=True, kw_only=True):
     organization_id: OrganizationID
     user_id: UserID
     device_id: DeviceID
-    human_handle: HumanHandle
+    human_handle: LocalHumanHandle
     device_label: DeviceLabel
 
     PROTECTION: ClassVar[str]

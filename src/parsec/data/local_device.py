@@ -7,7 +7,13 @@ from parsec.crypto.entropy import Entropy
 from parsec.crypto.keys import PrivateKey, SecretKey, SigningKey, VerifyKey
 from parsec.data.address import OrganizationAddr, ServerAddr
 from parsec.data.ids import DeviceID, UserID, VlobID
-from parsec.data.people import DeviceLabel, HumanHandle, OrganizationID, UserProfile
+from parsec.data.people import (
+    DeviceLabel,
+    HumanHandle,
+    LocalHumanHandle,
+    OrganizationID,
+    UserProfile,
+)
 from parsec.data.record import BareRecord
 
 
@@ -20,7 +26,7 @@ class LocalDevice(BareRecord, frozen=True, kw_only=True, tag="local_device"):
     user_id: UserID
     device_id: DeviceID
     device_label: DeviceLabel
-    human_handle: HumanHandle
+    human_handle: LocalHumanHandle
     signing_key: SigningKey
     private_key: PrivateKey
     initial_profile: UserProfile

@@ -4,7 +4,7 @@ import enum
 import hmac
 import re
 import unicodedata
-from typing import ClassVar, Self
+from typing import TYPE_CHECKING, ClassVar, Self, TypeAlias
 
 import msgspec
 
@@ -211,11 +211,44 @@ class HumanHandle(
     def __eq__(self, other: object) -> bool:
         return isinstance(other, HumanHandle) and self.email == other.email
 
+    # A Struct has its own, which would compare identities.
+    def __ne__(self, other: object) -> bool:
+        return not self == other
+
     def __hash__(self) -> int:
         return hash(self.email)
 
     def __str__(self) -> str:
         return f"{self.label} <{self.email}>"
+
+
+class _LocalEmailAddress(EmailAddress):
+    """An address in a local file, where letters of any alphabet are taken."""
+
+    __slots__ = ()
+
+    @classmethod
+    def _check(cls, text: str) -> None:
+        super()._check("".join(letter if letter.isascii() else "x" for letter in text))
+
+    @property
+    def _at(self) -> int:
+        return self.rindex("@")
+
+
+class _LocalHumanHandle(
+    HumanHandle, frozen=True, eq=False, array_like=True, forbid_unknown_fields=True
+):
+    email: _LocalEmailAddress
+    label: str
+
+
+if TYPE_CHECKING:
+    LocalHumanHandle: TypeAlias = HumanHandle
+else:
+    # Files of other clients hold addresses that the wire refuses; once they are here, refusing
+    # them would only keep people from their keys.
+    LocalHumanHandle = _LocalHumanHandle
 
 
 class UserProfile(enum.StrEnum):

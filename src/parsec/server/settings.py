@@ -130,6 +130,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     organization_bootstrap_webhook: str | None = None
     invitation_lifetime: int | None = None
     """Seconds after which an invitation counts as cancelled; None: never."""
+    totp_reset_lifetime: int | None = None
+    """Seconds after which the link of a reset of one-time codes opens nothing; None: never."""
+    totp_opaque_keys_per_user: int | None = None
+    """How many keys behind one-time codes a user may create; None: any number."""
     initial_organization: InitialOrganization = InitialOrganization()
     advisory_device_file_protection: tuple[str, ...] = ()
     account_config: AccountConfig = AccountConfig.DISABLED

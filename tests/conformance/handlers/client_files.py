@@ -6,8 +6,6 @@ How a key is come by (prompts, keyrings, smartcards, token services) is for the 
 import base64
 from typing import Any
 
-import pytest
-
 from parsec.client.rules.device_file import (
     CorruptedDevice,
     TOTPKeyRejected,
@@ -56,7 +54,6 @@ def check_local_device(vector: Vector, document: dict[str, Any]) -> None:
 @handles("client-device-files")
 def check_device_file(vector: Vector, document: dict[str, Any]) -> None:
     expected = vector["expected"]
-    _skip_impossible_address(expected)
     content = bytes.fromhex(vector["device_file_hex"])
     outcome = _outcome(content, vector)
     allowed = [expected, *expected.get("either", [])]
@@ -135,10 +132,3 @@ def _check_header(file: AnyDeviceFile, expected: dict[str, Any]) -> None:
         assert (None if found is None else found.hex()) == header.pop(name)
     for name, value in header.items():
         assert agrees(getattr(file, name), value), name
-
-
-def _skip_impossible_address(expected: dict[str, Any]) -> None:
-    """One file holds an address beyond ASCII, which all other documents refuse everywhere."""
-    address = expected.get("header", {}).get("human_handle", [""])[0]
-    if not address.isascii():
-        pytest.xfail("the vector contradicts wire.md 4.4 and wire-decode: no address beyond ASCII")

@@ -4,9 +4,9 @@ from typing import Any
 
 import pytest
 
-from parsec.data.advisory import Advisory, Primary, Protection
 from parsec.crypto.totp import base32_secret, time_step, totp_code
 from parsec.data.address import AddressError, TOTPResetAddr
+from parsec.data.advisory import Advisory, Primary, Protection
 from parsec.data.instant import Instant
 from tests.conformance.registry import Vector, handles
 

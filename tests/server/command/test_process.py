@@ -1,18 +1,23 @@
 """The server as a process: how it starts, fails and stops (server-core.md 1)."""
 
+import contextlib
 import json
 import os
 import re
 import signal
 import socket
+import ssl
 import subprocess
 import sys
+import urllib.error
 import urllib.request
+import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+import trustme
 
 from parsec.crypto.keys import SigningKey
 from parsec.data.address import OrganizationBootstrapAddr
@@ -58,11 +63,13 @@ class Running:
             return content
 
 
-@pytest.fixture
-def running(environment: dict[str, str]) -> Iterator[Running]:
-    """A server without any option but its port."""
+@contextlib.contextmanager
+def started(
+    environment: dict[str, str], *arguments: str, scheme: str = "http"
+) -> Iterator[Running]:
+    """A server with a generated token, on a free port."""
     process = subprocess.Popen(
-        [sys.executable, "-m", "parsec", "run", "--port", "0"],
+        [sys.executable, "-m", "parsec", "run", "--port", "0", *arguments],
         env=environment,
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
@@ -75,10 +82,17 @@ def running(environment: dict[str, str]) -> Iterator[Running]:
         host = re.search(r"^Starting Parsec server on (\S+?)\(db=", lines, re.MULTILINE)
         assert token is not None
         assert host is not None
-        yield Running(process, token[1], f"http://{host[1]}")
+        yield Running(process, token[1], f"{scheme}://{host[1]}")
     finally:
         process.kill()
         process.communicate()
+
+
+@pytest.fixture
+def running(environment: dict[str, str]) -> Iterator[Running]:
+    """A server without any option but its port."""
+    with started(environment) as server:
+        yield server
 
 
 def test_it_serves_without_any_option(running: Running) -> None:
@@ -129,6 +143,48 @@ def bootstrapped(running: Running) -> Newcomer:
     reply = running.post("/anonymous/Org", dump_request(command), headers)
     assert load_reply(OrganizationBootstrap, reply) == Ok()
     return first
+
+
+def test_it_speaks_tls(environment: dict[str, str], tmp_path: Path) -> None:
+    authority = trustme.CA()
+    files = tmp_path / "chain.pem", tmp_path / "key.pem"
+    issued = authority.issue_cert("127.0.0.1")
+    files[0].write_bytes(issued.cert_chain_pems[0].bytes())
+    files[1].write_bytes(issued.private_key_pem.bytes())
+    files[1].chmod(0o600)
+    trusting = ssl.create_default_context()
+    authority.configure_trust(trusting)
+
+    options = f"--ssl-certfile={files[0]}", f"--ssl-keyfile={files[1]}"
+    with started(environment, *options, scheme="https") as server:
+        with urllib.request.urlopen(server.address, timeout=20, context=trusting) as answer:
+            assert answer.status == 200
+        assert refuses(server.address, ssl.TLSVersion.TLSv1_1, trusting)
+
+
+def refuses(address: str, version: ssl.TLSVersion, context: ssl.SSLContext) -> bool:
+    """Whether a server does not talk to who speaks nothing newer than that."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)
+        context.minimum_version = context.maximum_version = version
+    # OpenSSL would not even try otherwise.
+    context.set_ciphers("ALL:@SECLEVEL=0")
+    try:
+        urllib.request.urlopen(address, timeout=20, context=context)
+    except urllib.error.URLError as error:
+        return isinstance(error.reason, ssl.SSLError)
+    return False
+
+
+def test_a_certificate_that_is_none_is_told(environment: dict[str, str], tmp_path: Path) -> None:
+    file = tmp_path / "chain.pem"
+    file.write_text("no certificate")
+    file.chmod(0o600)
+
+    result = parsec(environment, "run", "--port", "0", "--ssl-certfile", str(file))
+
+    assert result.returncode == 1
+    assert result.stderr.startswith("Error: cannot use the certificate or its key: ")
 
 
 def test_a_taken_port_is_told_plainly(environment: dict[str, str]) -> None:

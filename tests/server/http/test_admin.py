@@ -145,14 +145,6 @@ async def test_a_user_is_frozen_by_address_and_let_in_by_identifier(
     assert thawed.json == told | {"frozen": False}
 
 
-async def test_one_time_codes_come_later(server: ServerApp, alice: Device) -> None:
-    body = {"user_id": alice.user_id.hex()}
-
-    answer = await server.admin("POST", "organizations/Org/users/reset_totp", body)
-
-    assert answer.status == 501
-
-
 async def test_a_slash_at_the_end_leads_to_the_path_without(server: ServerApp) -> None:
     answer = await server.admin("GET", "stats/")
 

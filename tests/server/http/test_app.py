@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
+from parsec.data.address import ServerAddr
 from tests.support.asgi import request
 from tests.support.server_app import ServerApp, server_app
 
@@ -21,6 +22,19 @@ async def test_the_root_says_that_the_server_runs(server: ServerApp) -> None:
     assert answer.headers["content-type"] == "text/html; charset=utf-8"
     assert b"it runs" in answer.body
     assert "default-src 'none'" in answer.headers["content-security-policy"]
+
+
+async def test_who_has_come_by_tls_once_is_told_to_do_so_always() -> None:
+    async with server_app(server_addr=ServerAddr(hostname="parsec.example.com")) as server:
+        answer = await request(server.app, "GET", "/")
+
+    assert answer.headers["strict-transport-security"] == "max-age=31536000"
+
+
+async def test_without_tls_nothing_is_said_of_it(server: ServerApp) -> None:
+    answer = await request(server.app, "GET", "/")
+
+    assert "strict-transport-security" not in answer.headers
 
 
 async def test_elsewhere_is_nothing(server: ServerApp) -> None:
@@ -59,6 +73,7 @@ async def test_a_page_of_an_allowed_site_may() -> None:
     assert answer.status == 200
     assert answer.headers["access-control-allow-origin"] == "https://example.com"
     assert answer.headers["access-control-max-age"] == "600"
+    assert answer.headers["server"] == "parsec/3"
 
 
 @pytest.mark.parametrize(

@@ -143,7 +143,7 @@ async def test_an_upgrade_keeps_what_is_there(
     path = tmp_path / "parsec.sqlite"
     await filled(path)
     later = Migration(
-        number=2, name="0002_more.sql", sql="ALTER TABLE organization ADD COLUMN more TEXT;\n"
+        number=99, name="0099_more.sql", sql="ALTER TABLE organization ADD COLUMN more TEXT;\n"
     )
     known = [*migrations.known_migrations(), later]
     monkeypatch.setattr(migrations, "known_migrations", lambda: known)
@@ -152,8 +152,8 @@ async def test_an_upgrade_keeps_what_is_there(
 
     await engine.migrate()
 
-    assert [one.applied for one in before] == [True, False]
-    assert [one.applied for one in await engine.migrations()] == [True, True]
+    assert [one.name for one in before if not one.applied] == ["0099_more.sql"]
+    assert all(one.applied for one in await engine.migrations())
     assert await names(engine) == ["a"]
     await engine.close()
 
@@ -164,12 +164,12 @@ async def test_a_migration_that_fails_leaves_no_trace(
     path = tmp_path / "parsec.sqlite"
     await filled(path)
     sql = "CREATE TABLE more (a TEXT);\nCREATE TABLE organization (a TEXT);\n"
-    broken = Migration(number=2, name="0002_broken.sql", sql=sql)
+    broken = Migration(number=99, name="0099_broken.sql", sql=sql)
     known = [*migrations.known_migrations(), broken]
     monkeypatch.setattr(migrations, "known_migrations", lambda: known)
     engine = SqliteEngine(path)
 
-    with pytest.raises(SchemaError, match=r"0002_broken\.sql failed"):
+    with pytest.raises(SchemaError, match=r"0099_broken\.sql failed"):
         await engine.migrate()
 
     async with engine.transaction(write=False) as transaction:

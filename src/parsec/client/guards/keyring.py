@@ -163,9 +163,16 @@ class KeyringKeyPlace:
         entry = self._entry(user_id)
         if entry is None:
             return self._beside.load(user_id)
-        with suppress(KeyringEntryUnusable):
+        try:
             return self._keyring.key(RECOVERY_SERVICE, entry)
-        return None
+        except KeyringEntryUnusable:
+            return None
+        except KeyringUnavailable as fault:
+            raise type(fault)(
+                f"The key of the shares gathered so far is in the keyring. {fault}",
+                hint="go on in the session where they were gathered, or delete "
+                f"{terminal_safe(str(self._marker(user_id)))} and gather them all again",
+            ) from fault
 
     def save(self, user_id: UserID, key: SecretKey) -> None:
         """Keep the key. Raises StorageFailed."""

@@ -1,5 +1,7 @@
 """The protection by single sign-on: the key is kept in an OpenBao server."""
 
+from typing import TypeVar
+
 from parsec.client.guards.openbao_http import carry_out
 from parsec.client.guards.openbao_login import Login
 from parsec.client.protection import OpenBaoFields
@@ -18,8 +20,6 @@ from parsec.crypto.entropy import Entropy
 from parsec.crypto.keys import SecretKey
 from parsec.data.device_file import AnyDeviceFile, OpenBaoDeviceFile
 from parsec.data.ids import Id
-
-from typing import TypeVar
 
 T = TypeVar("T")
 

@@ -67,11 +67,25 @@ def refusal(answer: Answer, *, netloc: str, now: Instant) -> FlowError:
             return _incompatible(answer)
         case 498:
             return _clocks_differ(answer, now)
+        case 410:
+            return _gone(answer)
         case status if status in _REFUSALS:
             message, hint = _REFUSALS[status]
             return HttpRefusal(status, _with_detail(message, answer), hint=hint)
         case _:
             return _unexpected(answer, netloc)
+
+
+def _gone(answer: Answer) -> HttpRefusal:
+    message, hint = _REFUSALS[410]
+    told = _with_detail(message, answer)
+    if told == message:
+        # An official server gives no cause, so the person learns which there may be.
+        hint = (
+            "it was used or cancelled; or the shared recovery was deleted or replaced meanwhile, "
+            "or its user revoked: ask for a new invitation"
+        )
+    return HttpRefusal(410, told, hint=hint)
 
 
 def detail(answer: Answer) -> str | None:

@@ -61,7 +61,7 @@ def log_options(*, level: str) -> Callable[[F], F]:
             type=click.Path(dir_okay=False, path_type=Path, allow_dash=True),
             help="File for the log, which is emptied first.  [default: standard error]",
         ),
-        option("--debug", is_flag=True, help="Answer `ping`, and show whole tracebacks."),
+        option("--debug", is_flag=True, help="Answer `ping`."),
     )
 
 
@@ -217,6 +217,19 @@ _ORGANIZATIONS = (
         type=click.IntRange(min=1),
         metavar="SECONDS",
         help="When an invitation counts as cancelled.  [default: never]",
+    ),
+    option(
+        "--totp-reset-lifetime",
+        type=click.IntRange(min=1),
+        metavar="SECONDS",
+        help="When the link of a reset of one-time codes opens nothing.  [default: never]",
+    ),
+    option(
+        "--totp-opaque-keys-per-user",
+        type=click.IntRange(min=1),
+        metavar="COUNT",
+        help="Most keys that a user may protect by one-time codes, one for each device file ever "
+        "so protected; none is ever deleted.  [default: any number]",
     ),
 )
 

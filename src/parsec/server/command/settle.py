@@ -71,6 +71,8 @@ class RunOptions(msgspec.Struct, frozen=True, kw_only=True):
     organization_initial_realm_deletion_min_archiving_period: int
     organization_initial_tos: dict[str, str] | None
     invitation_lifetime: int | None
+    totp_reset_lifetime: int | None
+    totp_opaque_keys_per_user: int | None
     advisory_device_file_protection: tuple[str, ...]
     cryptpad_server_url: str | None
     openbao_server_url: str | None
@@ -182,6 +184,8 @@ def settle(options: RunOptions, place: Place) -> Settled:
         spontaneous_organization_bootstrap=options.spontaneous_organization_bootstrap,
         organization_bootstrap_webhook=options.organization_bootstrap_webhook,
         invitation_lifetime=options.invitation_lifetime,
+        totp_reset_lifetime=options.totp_reset_lifetime,
+        totp_opaque_keys_per_user=options.totp_opaque_keys_per_user,
         initial_organization=_initial_organization(options),
         advisory_device_file_protection=options.advisory_device_file_protection,
         account_config=options.account_config,

@@ -23,6 +23,7 @@ from parsec.server.http.administration_body import (
     load_body,
 )
 from parsec.server.http.body import read_body
+from parsec.server.outbound.mailer import Outcome
 from parsec.server.records import OrganizationStats, TermsOfService, UserRecord
 from parsec.server.rules.administration import Objected
 from parsec.server.rules.refusal import Rejected
@@ -141,10 +142,22 @@ async def _freeze(context: AdministrationContext, request: Request) -> Response:
 
 async def _reset_totp(context: AdministrationContext, request: Request) -> Response:
     body = await _body(ResetTotp, request)
-    await service.named_user(
-        context, _organization_id(request), user_id=body.user_id, user_email=body.user_email
+    reset = await service.reset_totp(
+        context,
+        _organization_id(request),
+        user_id=body.user_id,
+        user_email=body.user_email,
+        send_email=body.send_email,
     )
-    raise _Failed(501, "This server has no one-time codes yet")
+    return JSONResponse(
+        {
+            "user_id": reset.user.user_id.hex(),
+            "user_email": reset.user.human_handle.email,
+            "totp_reset_url": reset.address.url,
+            "totp_reset_url_as_http_redirection": reset.address.http_redirection_url,
+            "email_sent_status": _email_sent_status(reset.mail),
+        }
+    )
 
 
 async def _server_stats(context: AdministrationContext, request: Request) -> Response:
@@ -216,6 +229,16 @@ def _user(user: UserRecord, *, frozen: bool) -> dict[str, Any]:
         "user_name": user.human_handle.label,
         "frozen": frozen,
     }
+
+
+def _email_sent_status(mail: Outcome | None) -> str:
+    match mail:
+        case None:
+            return "NOT_SENT_AS_REQUESTED"
+        case Outcome.SENT:
+            return "SENT_AS_REQUESTED"
+        case Outcome.RECIPIENT_REFUSED | Outcome.SERVER_UNAVAILABLE | Outcome.BAD_SMTP_CONFIG:
+            return mail.name
 
 
 def _tos(tos: TermsOfService | None) -> dict[str, Any] | None:

@@ -1,4 +1,4 @@
-"""Raw answers of ASGI, with the headers that all of them share."""
+"""Raw answers of ASGI."""
 
 from collections.abc import Sequence
 from typing import TypeAlias
@@ -10,13 +10,6 @@ from parsec.protocol.versions import API_VERSION
 from parsec.server.rules.refusal import Rejected, Verdict
 
 RawHeaders: TypeAlias = Sequence[tuple[bytes, bytes]]
-
-SERVER_HEADERS: RawHeaders = (
-    (b"server", b"parsec/3"),
-    (b"x-content-type-options", b"nosniff"),
-    (b"referrer-policy", b"no-referrer"),
-)
-"""On every answer of the server."""
 
 API_VERSION_HEADER = (b"api-version", str(API_VERSION).encode())
 _SUPPORTED_HEADER = (b"supported-api-versions", str(API_VERSION).encode())
@@ -30,7 +23,7 @@ async def send_answer(send: Send, status: int, headers: RawHeaders, body: bytes)
         {
             "type": "http.response.start",
             "status": status,
-            "headers": [*headers, length, *SERVER_HEADERS],
+            "headers": [*headers, length],
         }
     )
     await send({"type": "http.response.body", "body": body})

@@ -1,28 +1,24 @@
-"""The whole application: which path leads where, and what every answer has in common."""
+"""The whole application: which path leads where."""
 
 from http import HTTPStatus
 
-import structlog
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.middleware.cors import CORSMiddleware
 from starlette.requests import Request
 from starlette.responses import JSONResponse, RedirectResponse, Response
 from starlette.routing import Route
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from parsec.protocol.command import Family
 from parsec.server.http.admin import admin_routes
-from parsec.server.http.answer import SERVER_HEADERS, send_answer, send_detail
+from parsec.server.http.answer import send_answer, send_detail
+from parsec.server.http.edge import Edge
 from parsec.server.http.pages import landing_page, not_found_page
 from parsec.server.http.rpc import answer_rpc
 from parsec.server.http.sse import answer_events
 from parsec.server.rules.redirect import redirect_location
 from parsec.server.service.context import Server
-from parsec.server.store.engine import StorageError
-
-_log = structlog.get_logger()
-
 
 _ORGANIZATION_FAMILIES = {
     "anonymous": Family.ANONYMOUS,
@@ -37,17 +33,17 @@ _SERVER_FAMILIES = {
 
 def make_app(server: Server) -> ASGIApp:
     """The application of a server."""
-    app: ASGIApp = _Failsafe(_Rpc(server, _pages(server)))
-    origins = server.settings.cors_allow_origins
-    if not origins:
-        return app
-    return CORSMiddleware(
-        app,
-        allow_origins=origins,
-        allow_methods=["OPTIONS", "GET", "POST", "PATCH"],
-        allow_headers=["Api-Version", "Authorization", "User-Agent", "Last-Event-ID"],
-        max_age=600,
-    )
+    settings = server.settings
+    app: ASGIApp = _Rpc(server, _pages(server))
+    if settings.cors_allow_origins:
+        app = CORSMiddleware(
+            app,
+            allow_origins=settings.cors_allow_origins,
+            allow_methods=["OPTIONS", "GET", "POST", "PATCH"],
+            allow_headers=["Api-Version", "Authorization", "User-Agent", "Last-Event-ID"],
+            max_age=600,
+        )
+    return Edge(app, tls=settings.server_addr.use_ssl)
 
 
 class _Rpc:
@@ -115,39 +111,6 @@ async def _allowed(scope: Scope, send: Send, *methods: str) -> bool:
     return False
 
 
-class _Failsafe:
-    """What fails unexpectedly is logged, and told without telling more than that."""
-
-    def __init__(self, app: ASGIApp) -> None:
-        self._app = app
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http":
-            await self._app(scope, receive, send)
-            return
-        is_started = False
-
-        async def watched_send(message: Message) -> None:
-            nonlocal is_started
-            is_started = True
-            await send(message)
-
-        try:
-            await self._app(scope, receive, watched_send)
-        except StorageError as error:
-            _log.error("storage failed", path=scope["path"], error=str(error))
-            if is_started:
-                raise
-            # Official clients take this one for a server that is away for a moment.
-            await send_detail(send, 503, "Storage unavailable", ((b"connection", b"close"),))
-        except Exception:
-            _log.exception("bug", path=scope["path"])
-            if is_started:
-                raise
-            headers = ((b"content-type", b"text/plain; charset=utf-8"), (b"connection", b"close"))
-            await send_answer(send, 500, headers, b"Internal Server Error")
-
-
 def _pages(server: Server) -> ASGIApp:
     """Administration, redirection, and what a browser may come across."""
 
@@ -163,7 +126,7 @@ def _pages(server: Server) -> ASGIApp:
         )
         return RedirectResponse(location, status_code=302)
 
-    app = Starlette(
+    return Starlette(
         routes=[
             *admin_routes(server),
             Route("/", landing, methods=["GET"]),
@@ -171,7 +134,6 @@ def _pages(server: Server) -> ASGIApp:
         ],
         exception_handlers={HTTPException: _http_error},
     )
-    return _with_server_headers(app)
 
 
 async def _http_error(request: Request, error: Exception) -> Response:  # noqa: ARG001
@@ -181,15 +143,3 @@ async def _http_error(request: Request, error: Exception) -> Response:  # noqa: 
     return JSONResponse(
         {"detail": error.detail}, status_code=error.status_code, headers=error.headers
     )
-
-
-def _with_server_headers(app: ASGIApp) -> ASGIApp:
-    async def wrapped(scope: Scope, receive: Receive, send: Send) -> None:
-        async def add_headers(message: Message) -> None:
-            if message["type"] == "http.response.start":
-                message["headers"] = [*message["headers"], *SERVER_HEADERS]
-            await send(message)
-
-        await app(scope, receive, add_headers)
-
-    return wrapped

@@ -33,6 +33,14 @@ from parsec.protocol.shamir import (
     ShamirRecoverySetup,
 )
 from parsec.protocol.tos import TosAccept, TosGet
+from parsec.protocol.totp import (
+    AnonymousTotpSetupConfirm,
+    AnonymousTotpSetupGetSecret,
+    TotpCreateOpaqueKey,
+    TotpFetchOpaqueKey,
+    TotpSetupConfirm,
+    TotpSetupGetSecret,
+)
 from parsec.protocol.user import ListFrozenUsers, UserCreate, UserRevoke, UserUpdate
 from parsec.server.service import (
     certificate,
@@ -45,6 +53,7 @@ from parsec.server.service import (
     server_config,
     shamir,
     tos,
+    totp,
     user,
 )
 
@@ -52,6 +61,8 @@ Command: TypeAlias = Callable[[Any, Any], Awaitable[Reply]]
 """Takes the context of the request's family, and the request."""
 
 COMMANDS: dict[type[Request[Any]], Command] = {
+    AnonymousTotpSetupConfirm: totp.anonymous_totp_setup_confirm,
+    AnonymousTotpSetupGetSecret: totp.anonymous_totp_setup_get_secret,
     CertificateGet: certificate.certificate_get,
     DeviceCreate: device.device_create,
     EventsListen: events.events_listen,
@@ -77,6 +88,10 @@ COMMANDS: dict[type[Request[Any]], Command] = {
     ShamirRecoverySetup: shamir.shamir_recovery_setup,
     TosAccept: tos.tos_accept,
     TosGet: tos.tos_get,
+    TotpCreateOpaqueKey: totp.totp_create_opaque_key,
+    TotpFetchOpaqueKey: totp.totp_fetch_opaque_key,
+    TotpSetupConfirm: totp.totp_setup_confirm,
+    TotpSetupGetSecret: totp.totp_setup_get_secret,
     UserCreate: user.user_create,
     UserRevoke: user.user_revoke,
     UserUpdate: user.user_update,

@@ -13,7 +13,7 @@ from parsec.server.events import (
     Subscription,
     configuration_frame,
 )
-from parsec.server.http.answer import SERVER_HEADERS, send_rejection
+from parsec.server.http.answer import send_rejection
 from parsec.server.http.body import Headers
 from parsec.server.http.rpc import (
     caller,
@@ -31,7 +31,6 @@ from parsec.server.service.events import open_stream
 _STREAM_HEADERS = (
     (b"content-type", b"text/event-stream; charset=utf-8"),
     (b"cache-control", b"no-cache"),
-    *SERVER_HEADERS,
 )
 
 _log = structlog.get_logger()

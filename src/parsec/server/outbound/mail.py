@@ -5,9 +5,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
+import structlog
+
 from parsec.crypto.entropy import Entropy
-from parsec.data.address import InvitationAddr, InvitationType, ServerAddr
-from parsec.data.ids import AccessToken
+from parsec.data.address import InvitationAddr, InvitationType, ServerAddr, TOTPResetAddr
+from parsec.data.ids import AccessToken, UserID
 from parsec.data.instant import Instant
 from parsec.data.people import EmailAddress, HumanHandle, OrganizationID
 from parsec.protocol.invite import InvitationEmailSentStatus
@@ -21,6 +23,9 @@ _TEMPLATES = {
     InvitationType.DEVICE: "device_invitation",
     InvitationType.SHAMIR_RECOVERY: "shamir_recovery_invitation",
 }
+
+
+_log = structlog.get_logger()
 
 
 class Mails(Protocol):
@@ -40,6 +45,16 @@ class Mails(Protocol):
         `greeter` is who invites (not for DEVICE, where it is the claimer): named in the text,
         and the one whom an answer reaches. Never raises: what fails is the status.
         """
+
+    async def send_totp_reset(
+        self,
+        *,
+        organization_id: OrganizationID,
+        user_id: UserID,
+        token: AccessToken,
+        to: EmailAddress,
+    ) -> Outcome:
+        """Send the link with which a user sets up one-time codes anew. Never raises."""
 
 
 class WrittenMails:
@@ -93,6 +108,36 @@ class WrittenMails:
                 return InvitationEmailSentStatus.RECIPIENT_REFUSED
             case Outcome.SERVER_UNAVAILABLE | Outcome.BAD_SMTP_CONFIG:
                 return InvitationEmailSentStatus.SERVER_UNAVAILABLE
+
+    async def send_totp_reset(
+        self,
+        *,
+        organization_id: OrganizationID,
+        user_id: UserID,
+        token: AccessToken,
+        to: EmailAddress,
+    ) -> Outcome:
+        """Send the link with which a user sets up one-time codes anew."""
+        address = TOTPResetAddr(
+            server=self._server_addr, organization_id=organization_id, user_id=user_id, token=token
+        )
+        # As the environment of the templates, at the first mail.
+        from jinja2 import TemplateError
+
+        try:
+            envelope = self._envelope(
+                "totp_reset",
+                subject=f"[Parsec] Your MFA has been reset for {organization_id}",
+                to=to,
+                reply_to=None,
+                organization=organization_id,
+                link=address.http_redirection_url,
+            )
+        except TemplateError as error:
+            # An operator's own templates may lack this one. The reset is done, and has to be told.
+            _log.error("mail not written", template="totp_reset", error=type(error).__name__)
+            return Outcome.BAD_SMTP_CONFIG
+        return await self._mailer.send(envelope)
 
     def _envelope(
         self,

@@ -2,10 +2,15 @@
 
 from collections.abc import Sequence
 
-from parsec.data.address import OrganizationBootstrapAddr
+import msgspec
+import structlog
+
+from parsec.crypto.keys import HashDigest
+from parsec.data.address import OrganizationBootstrapAddr, TOTPResetAddr
 from parsec.data.ids import AccessToken, UserID
 from parsec.data.instant import Instant
 from parsec.data.people import EmailAddress, OrganizationID
+from parsec.server.outbound.mailer import Outcome
 from parsec.server.records import (
     OrganizationExpired,
     OrganizationRecord,
@@ -18,8 +23,10 @@ from parsec.server.records import (
 from parsec.server.rules import administration as rules
 from parsec.server.rules.organization import OrganizationChange, changed, new_organization
 from parsec.server.service.context import AdministrationContext
-from parsec.server.store import organization, user
+from parsec.server.store import organization, totp, user
 from parsec.server.store.engine import Transaction
+
+_log = structlog.get_logger()
 
 
 async def create_organization(
@@ -106,6 +113,9 @@ async def freeze_user(
     async with context.writing() as transaction:
         target = await _named_user(transaction, organization_id, user_id, user_email)
         await user.set_frozen(transaction, organization_id, target.user_id, frozen=frozen)
+        if frozen:
+            # Who wanted the user out does not want it back by a link of before.
+            await totp.void_reset_token(transaction, organization_id, target.user_id)
         kind = UserRevokedOrFrozen if frozen else UserUnfrozen
         transaction.publish(
             kind(
@@ -117,16 +127,48 @@ async def freeze_user(
     return target
 
 
-async def named_user(
+class TotpReset(msgspec.Struct, frozen=True, kw_only=True):
+    """Who must set up one-time codes anew, with which link, and what became of the mail, if any."""
+
+    user: UserRecord
+    address: TOTPResetAddr
+    mail: Outcome | None
+
+
+async def reset_totp(
     context: AdministrationContext,
     organization_id: OrganizationID,
     *,
     user_id: UserID | None,
     user_email: EmailAddress | None,
-) -> UserRecord:
-    """The user that one of the two names. Raises Objected."""
-    async with context.reading() as transaction:
-        return await _named_user(transaction, organization_id, user_id, user_email)
+    send_email: bool,
+) -> TotpReset:
+    """Take a user's set-up away and give a link to begin again; keys stay. Raises Objected."""
+    token = AccessToken.generate(context.entropy)
+    async with context.writing() as transaction:
+        target = await _named_user(transaction, organization_id, user_id, user_email)
+        await transaction.lock(totp.totp_lock(organization_id, target.user_id))
+        digest = HashDigest.of(token)
+        await totp.reset(
+            transaction, organization_id, target.user_id, token_digest=digest, on=context.now
+        )
+    context.server.stray_failures.forget(organization_id, target.user_id)
+    _log.info("totp reset", organization=organization_id, user=target.user_id.hex())
+    mail = None
+    if send_email:
+        mail = await context.mails.send_totp_reset(
+            organization_id=organization_id,
+            user_id=target.user_id,
+            token=token,
+            to=target.human_handle.email,
+        )
+    address = TOTPResetAddr(
+        server=context.settings.server_addr,
+        organization_id=organization_id,
+        user_id=target.user_id,
+        token=token,
+    )
+    return TotpReset(user=target, address=address, mail=mail)
 
 
 async def _named_user(

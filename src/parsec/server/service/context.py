@@ -25,6 +25,7 @@ from parsec.server.rules import invite
 from parsec.server.settings import Settings
 from parsec.server.store import authentication, certificate, organization
 from parsec.server.store.engine import Engine, Transaction
+from parsec.server.store.stray_failures import StrayFailures
 
 
 def system_clock() -> Instant:
@@ -44,6 +45,7 @@ class Server(msgspec.Struct, frozen=True, kw_only=True):
     exchange: Exchange
     mails: Mails
     bootstrap_webhook: BootstrapWebhook | None = None
+    stray_failures: StrayFailures = msgspec.field(default_factory=StrayFailures)
     clock: Callable[[], Instant] = system_clock
     entropy: Entropy = system_source
 

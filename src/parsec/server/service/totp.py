@@ -1,24 +1,15 @@
-"""One-time codes: set-up, keys that they release, and reset by the administration."""
+"""One-time codes: set-up, and the keys that they release."""
 
-import msgspec
 import structlog
 
-from parsec.crypto.keys import HashDigest, SecretKey
-from parsec.data.address import TOTPResetAddr
+from parsec.crypto.keys import SecretKey
 from parsec.data.ids import AccessToken, TOTPOpaqueKeyID, UserID
-from parsec.data.people import EmailAddress, OrganizationID
+from parsec.data.people import OrganizationID
 from parsec.protocol import totp as wire
 from parsec.protocol.statuses import InvalidOneTimePassword, Ok, Throttled
-from parsec.server.outbound.mailer import Outcome
-from parsec.server.records import Failures, OpaqueKeyRecord, TotpRecord, TotpSecret, UserRecord
+from parsec.server.records import Failures, OpaqueKeyRecord, TotpRecord, TotpSecret
 from parsec.server.rules import totp as rules
-from parsec.server.service.administration import named_user
-from parsec.server.service.context import (
-    AdministrationContext,
-    AnonymousContext,
-    AuthenticatedContext,
-    Context,
-)
+from parsec.server.service.context import AnonymousContext, AuthenticatedContext, Context
 from parsec.server.store import totp as store
 from parsec.server.store import user as users
 from parsec.server.store.engine import Transaction
@@ -157,9 +148,7 @@ async def totp_fetch_opaque_key(
     async with context.writing() as (transaction, _):
         setup = await _locked_setup(transaction, organization_id, user_id)
         user = await users.user(transaction, organization_id, user_id)
-        key = await store.opaque_key(
-            transaction, organization_id, user_id, request.opaque_key_id
-        )
+        key = await store.opaque_key(transaction, organization_id, user_id, request.opaque_key_id)
         if user is not None and not rules.can_release(user, setup):
             return InvalidOneTimePassword()
         if user is None or key is None:

@@ -18,7 +18,7 @@ from parsec.protocol.user import (
 from parsec.server.records import Notification, UserRevokedOrFrozen, UserUpdated
 from parsec.server.rules import user as rules
 from parsec.server.service.context import AuthenticatedContext
-from parsec.server.store import certificate, user
+from parsec.server.store import certificate, totp, user
 from parsec.server.store.engine import Transaction
 
 
@@ -104,6 +104,7 @@ async def user_revoke(context: AuthenticatedContext, request: UserRevoke) -> Use
         await user.revoke(
             transaction, organization_id, revocation.user_id, revoked_on=revocation.timestamp
         )
+        await totp.void_reset_token(transaction, organization_id, revocation.user_id)
         await certificate.add_common_certificate(
             transaction,
             organization_id,

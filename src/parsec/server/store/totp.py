@@ -13,7 +13,7 @@ SELECT
 FROM totp
 WHERE organization_id = :organization_id AND user_id = :user_id"""
 
-SET_SECRET = """
+BEGIN = """
 INSERT INTO totp (organization_id, user_id, secret)
 VALUES (:organization_id, :user_id, :secret)
 ON CONFLICT (organization_id, user_id) DO UPDATE SET secret = excluded.secret"""
@@ -38,7 +38,7 @@ RESET_KEYS = """
 UPDATE totp_opaque_key SET failures = 0, last_failure_on = NULL
 WHERE organization_id = :organization_id AND user_id = :user_id"""
 
-VOID_RESET_TOKEN = """
+VOID_RESET = """
 UPDATE totp SET reset_token_digest = NULL
 WHERE organization_id = :organization_id AND user_id = :user_id"""
 
@@ -111,7 +111,7 @@ async def set_secret(
 ) -> None:
     """Write the secret of a user's set-up."""
     await transaction.rows(
-        SET_SECRET, organization_id=organization_id, user_id=user_id, secret=_sealed(secret)
+        BEGIN, organization_id=organization_id, user_id=user_id, secret=_sealed(secret)
     )
 
 
@@ -147,7 +147,7 @@ async def void_reset_token(
     transaction: Transaction, organization_id: OrganizationID, user_id: UserID
 ) -> None:
     """Write that the token of a reset opens nothing any more."""
-    await transaction.rows(VOID_RESET_TOKEN, organization_id=organization_id, user_id=user_id)
+    await transaction.rows(VOID_RESET, organization_id=organization_id, user_id=user_id)
 
 
 # --- Keys ---

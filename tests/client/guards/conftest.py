@@ -1,0 +1,36 @@
+"""What the tests of OpenBao share: HTTP, the stand-in, and a real server where there is one."""
+
+from collections.abc import Iterator
+from contextlib import ExitStack
+from typing import TypeAlias
+
+import pytest
+
+from parsec.client.transport import Http
+from tests.support.openbao import StandInOpenBao
+from tests.support.real_openbao import RealOpenBao, named_by_environment
+
+AnyOpenBao: TypeAlias = StandInOpenBao | RealOpenBao
+
+
+@pytest.fixture
+def http() -> Iterator[Http]:
+    carried = Http({})
+    yield carried
+    carried.close()
+
+
+@pytest.fixture
+def stand_in() -> Iterator[StandInOpenBao]:
+    with StandInOpenBao() as bao:
+        yield bao
+
+
+@pytest.fixture(scope="module", params=["stand-in", "real"])
+def bao(request: pytest.FixtureRequest) -> Iterator[AnyOpenBao]:
+    """Each test runs against the stand-in, and against a real server where there is one."""
+    with ExitStack() as stack:
+        if request.param == "real":
+            yield stack.enter_context(named_by_environment())
+        else:
+            yield stack.enter_context(StandInOpenBao())

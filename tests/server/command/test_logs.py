@@ -1,0 +1,74 @@
+"""What the log never holds (server-core.md 1.6, 20.18)."""
+
+import json
+import logging
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import structlog
+
+from parsec.server.command.failure import Failure
+from parsec.server.command.logs import configure_logs, harmless
+
+TOKEN = "xBCHa3dE9fXyZ0123456789abc"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        f"Authorization: Bearer {TOKEN}",
+        f"bearer  Bearer {TOKEN} failed",
+        f"GET /redirect/Org?a=claim_user&p={TOKEN}",
+        f"parsec3://host/Org?p={TOKEN}&no_ssl=true",
+        f"webRedirectUrl=parsec3%3A//host/Org%3Fa%3Dclaim_user%26p%3D{TOKEN}",
+    ],
+)
+def test_tokens_are_taken_out(text: str) -> None:
+    assert TOKEN not in harmless(text)
+
+
+def test_the_rest_of_a_line_stays() -> None:
+    text = f"parsec3://host/Org?p={TOKEN}&no_ssl=true"
+
+    assert harmless(text) == "parsec3://host/Org?p=…&no_ssl=true"
+
+
+def test_nobody_forges_a_line() -> None:
+    assert harmless("Org\n2026 [info] fine \x1b[2J\u202e") == "Org�2026 [info] fine �[2J�"
+
+
+@pytest.fixture
+def log_file(tmp_path: Path) -> Iterator[Path]:
+    path = tmp_path / "log"
+    before = logging.getLogger().handlers
+    with configure_logs(level="INFO", format="JSON", file=path):
+        yield path
+    structlog.reset_defaults()
+    logging.basicConfig(handlers=before, force=True)
+
+
+def test_lines_of_json_have_fields(log_file: Path) -> None:
+    structlog.get_logger().info("rpc", organization="Org\n", link=f"?p={TOKEN}")
+
+    line = json.loads(log_file.read_text())
+    assert (line["event"], line["level"]) == ("rpc", "info")
+    assert (line["organization"], line["link"]) == ("Org�", "?p=…")
+
+
+def test_what_is_beneath_the_level_is_not_logged(log_file: Path) -> None:
+    structlog.get_logger().debug("detail")
+
+    assert log_file.read_text() == ""
+
+
+def test_what_libraries_log_is_there_too(log_file: Path) -> None:
+    logging.getLogger("library").warning("broken %s", "pipe")
+
+    line = json.loads(log_file.read_text())
+    assert (line["event"], line["logger"]) == ("broken pipe", "library")
+
+
+def test_a_log_that_cannot_be_written_is_told(tmp_path: Path) -> None:
+    with pytest.raises(Failure, match="Is a directory"):
+        configure_logs(level="INFO", format="JSON", file=tmp_path)
