@@ -212,5 +212,6 @@ class Events:
 
     def _read(self) -> Iterator[Reply]:
         for line in self._response:
+            assert not line.startswith(b"event:"), "nothing happened for a long time"
             if line.startswith(b"data:") and line.strip() != b"data:":
                 yield self._client.read(EventsListen, b64decode(line[5:].strip(), validate=True))

@@ -37,6 +37,8 @@ from parsec.protocol.events import (
 )
 from parsec.protocol.families import commands
 from parsec.protocol.greeting import (
+    ClaimerStep,
+    GreeterStep,
     InviteClaimerCancelGreetingAttempt,
     InviteClaimerStartGreetingAttempt,
     InviteClaimerStartGreetingAttemptOk,
@@ -217,12 +219,9 @@ def test_external_users_are_told_redacted_certificates(client: OfficialClient) -
     told = client.call(zoe, EVERYTHING)
 
     assert isinstance(told, CertificateGetOk)
-    user, device = (
-        client.load(kind, signed, client.root_key.verify_key, None)[1]
-        for kind, signed in zip(
-            (UserCertificate, DeviceCertificate), told.common_certificates[:2], strict=True
-        )
-    )
+    root_key = client.root_key.verify_key
+    user = client.load(UserCertificate, told.common_certificates[0], root_key, None)[1]
+    device = client.load(DeviceCertificate, told.common_certificates[1], root_key, None)[1]
     assert (user["human_handle"], device["device_label"]) == (None, None)
 
 
@@ -338,7 +337,7 @@ def test_invitations_end(client: OfficialClient) -> None:
 # --- Greetings ---
 
 NONCE = bytes(range(64))
-CLAIMER_STEPS = [
+CLAIMER_STEPS: list[ClaimerStep] = [
     steps.ClaimerStep0WaitPeer(public_key=PrivateKey(bytes(range(32))).public_key),
     steps.ClaimerStep1SendHashedNonce(hashed_nonce=HashDigest.of(NONCE)),
     steps.ClaimerStep2GetNonce(),
@@ -349,7 +348,7 @@ CLAIMER_STEPS = [
     steps.ClaimerStep7GetPayload(),
     steps.ClaimerStep8Acknowledge(),
 ]
-GREETER_STEPS = [
+GREETER_STEPS: list[GreeterStep] = [
     steps.GreeterStep0WaitPeer(public_key=PrivateKey(bytes(range(1, 33))).public_key),
     steps.GreeterStep1GetHashedNonce(),
     steps.GreeterStep2SendNonce(greeter_nonce=NONCE[::-1]),

@@ -26,6 +26,7 @@ from parsec.protocol.server_config import (
     OpenBaoSecretConfigKv2,
 )
 
+_VARIABLES = ("PARSEC_TEST_OPENBAO_ADDR", "PARSEC_TEST_OPENBAO_TOKEN")
 _READY_SECONDS = 10.0
 _POLICY = """
 path "{secret}/data/{{{{identity.entity.id}}}}/*" {{ capabilities = ["create", "read"] }}
@@ -36,15 +37,17 @@ path "identity/entity/id/*" {{ capabilities = ["read"] }}
 """
 
 
+def marks() -> list[pytest.MarkDecorator]:
+    """What to mark a test with that needs the real server."""
+    if all(os.environ.get(name) for name in _VARIABLES):
+        return []
+    why = f"no real OpenBao, the stand-in alone was used: set {' and '.join(_VARIABLES)}"
+    return [pytest.mark.skip(reason=why)]
+
+
 def named_by_environment() -> "RealOpenBao":
-    """The server of the environment; skips the test where it names none."""
-    addr = os.environ.get("PARSEC_TEST_OPENBAO_ADDR")
-    token = os.environ.get("PARSEC_TEST_OPENBAO_TOKEN")
-    if not addr or not token:
-        pytest.skip(
-            "no real OpenBao: PARSEC_TEST_OPENBAO_ADDR and PARSEC_TEST_OPENBAO_TOKEN are not set; "
-            "the stand-in alone was used"
-        )
+    """The server of the environment."""
+    addr, token = (os.environ[name] for name in _VARIABLES)
     return RealOpenBao(addr.rstrip("/"), token)
 
 

@@ -35,7 +35,7 @@ def forget_all_certificates(acting: Acting, yes: bool) -> None:
     with acting.desk() as desk:
         found = desk.find(acting.device)
         with desk.locked(found):
-            if acting.password_stdin:
+            if acting.keys.password_stdin:
                 # It is not needed, but other programs of this name read it: what follows on
                 # standard input is the confirmation.
                 acting.passwords.existing()

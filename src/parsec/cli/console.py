@@ -95,6 +95,15 @@ class Console:
         self.abandon()
         self._write(sys.stderr if error else sys.stdout, text)
 
+    def picture(self, draw: Callable[[bool], Sequence[str]]) -> None:
+        """Lines of our own, drawn where a person sees them, if anywhere.
+
+        `draw` is told whether there are colours.
+        """
+        stream = next((each for each in (sys.stdout, sys.stderr) if _draws(each)), None)
+        if stream is not None:
+            self._line(stream, [Verbatim("\n".join(draw(self._paints(stream))))])
+
     # --- Activities ---
 
     def begin(self, text: str, *, long: bool = False) -> None:
@@ -174,23 +183,24 @@ class Console:
             self._write(stream, f"{_ERASE}{prompt} {'yes' if answer else 'no'}\n")
             return answer
 
-    def ask(self, prompt: str, read: Callable[[str], T], *, option: str) -> T:
+    def ask(
+        self, prompt: str, read: Callable[[str], T], *, option: str, shown: bool = True
+    ) -> T:
         """What `read` makes of a line; after a ValueError, whose text is shown, of another one.
 
         Raises NoAnswer or Cancelled.
         """
+        question = prompt.partition("\n")[0]
         with self._aside(), _questions() as stream:
-            return self._ask(stream, f"{prompt}: ", read, prompt.partition("\n")[0], option)
+            return self._ask(stream, f"{prompt}: ", read, question, option, shown=shown)
 
-    def password(self, prompt: str) -> str:
+    def password(self, prompt: str, *, option: str) -> str:
         """A password, typed unseen at the terminal. Raises NoAnswer or Cancelled."""
         import getpass
 
         with self._aside():
             if not _has_terminal():
-                raise _no_answer(
-                    prompt.rstrip(":"), "--password-stdin, --password-file or --password-command"
-                )
+                raise _no_answer(prompt.rstrip(":"), option)
             try:
                 return getpass.getpass(prompt)
             except (EOFError, KeyboardInterrupt) as interruption:
@@ -199,11 +209,11 @@ class Console:
                     raise _cancelled() from None
                 raise
 
-    def new_password(self, prompt: str) -> str:
+    def new_password(self, prompt: str, *, option: str) -> str:
         """A password that is typed twice. Raises NoAnswer or Cancelled."""
         while True:
-            password = self.password(prompt)
-            if self.password("Confirm password:") == password:
+            password = self.password(prompt, option=option)
+            if self.password("Confirm password:", option=option) == password:
                 return password
             self.message("Password mismatch")
 
@@ -231,7 +241,14 @@ class Console:
         return self._ask(stream, "Number: ", lambda text: _place(text, shown), prompt, option)
 
     def _ask(
-        self, stream: TextIO, prompt: str, read: Callable[[str], T], question: str, option: str
+        self,
+        stream: TextIO,
+        prompt: str,
+        read: Callable[[str], T],
+        question: str,
+        option: str,
+        *,
+        shown: bool = True,
     ) -> T:
         typed = _is_terminal(sys.stdin)
         while True:
@@ -242,7 +259,7 @@ class Console:
                 raise _cancelled() if typed else _no_answer(question, option)
             if not typed:
                 # What comes through a pipe is seen nowhere else, and logs should show it.
-                self._write(stream, f"{safe(answer)}\n")
+                self._write(stream, f"{safe(answer) if shown else ''}\n")
             try:
                 return read(answer)
             except ValueError as error:

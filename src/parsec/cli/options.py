@@ -4,14 +4,26 @@ import functools
 import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar
 
 import click
 from click.core import ParameterSource
 
-from parsec.cli.command import Option, console_of
+from parsec.cli.command import console_of
 from parsec.cli.console import Console
+from parsec.cli.keys import (
+    Keys,
+    Wish,
+    auth_option,
+    certificate_options,
+    ignore_advisory_option,
+    option,
+    stacked,
+    taken_keys,
+    unlocking_options,
+    wish_of,
+)
 from parsec.cli.values import DURATION, ORGANIZATION, PATH, SERVER_ADDR
 
 if TYPE_CHECKING:
@@ -30,14 +42,6 @@ F = TypeVar("F", bound=Callable[..., None])
 
 DEFAULT_TIMEOUT = "10m"
 
-_PROTECTIONS = ("password", "keyring", "pki", "openbao")
-PROTECTIONS = (*_PROTECTIONS, *(f"{name}+totp" for name in _PROTECTIONS))
-
-
-def option(*names: str, **settings: Any) -> Callable[[F], F]:
-    """An option of a command."""
-    return click.option(*names, cls=Option, **settings)
-
 
 def with_console(function: Callable[Concatenate[Console, P], None]) -> Callable[P, None]:
     """Give the command its console first."""
@@ -54,14 +58,13 @@ def with_console(function: Callable[Concatenate[Console, P], None]) -> Callable[
 
 @dataclass(frozen=True)
 class Local:
-    """Where the devices of this machine are, and where their passwords come from."""
+    """Where the devices of this machine are, and where what opens and protects them comes from."""
 
     console: Console
     config_dir: "Path | None"
     data_dir: "Path | None"
-    password_stdin: bool = False
-    password_file: "Path | None" = None
-    password_command: str | None = None
+    keys: Keys = field(default_factory=Keys)
+    wish: Wish = field(default_factory=Wish)
 
     @property
     def places(self) -> "Directories":
@@ -75,8 +78,13 @@ class Local:
         """The sources of passwords."""
         from parsec.cli.passwords import Passwords
 
+        keys = self.keys
         return Passwords(
-            self.console, self.password_stdin, self.password_file, self.password_command
+            self.console,
+            keys.password_stdin,
+            keys.password_file,
+            keys.password_command,
+            keys.new_password_file,
         )
 
     @contextmanager
@@ -85,9 +93,7 @@ class Local:
         from parsec.cli.desk import open_desk
         from parsec.cli.person import Answers
 
-        with open_desk(
-            self.console, self.passwords, answers or Answers(), self.places, timeout
-        ) as desk:
+        with open_desk(self, answers or Answers(), timeout) as desk:
             yield desk
 
 
@@ -129,21 +135,6 @@ def _data_dir(*names: str) -> Callable[[F], F]:
     )
 
 
-_PASSWORD_STDIN = option(
-    "--password-stdin", is_flag=True, help="Read each password as a line of standard input."
-)
-_PASSWORD_FILE = option(
-    "--password-file",
-    type=PATH,
-    metavar="FILE",
-    shown_env="PARSEC_DEVICE_PASSWORD_FILE",
-    help="Read the password from the first line of a file.",
-)
-_PASSWORD_COMMAND = option(
-    "--password-command",
-    metavar="COMMAND",
-    help="Read the password from the first line that a command writes.",
-)
 _DEVICE = option(
     "-d",
     "--device",
@@ -154,42 +145,38 @@ _DEVICE = option(
 )
 
 
-def _stacked(*options: Callable[[F], F]) -> Callable[[F], F]:
-    def decorate(function: F) -> F:
-        for decorator in reversed(options):
-            function = decorator(function)
-        return function
-
-    return decorate
-
-
 def acting_options(function: Callable[Concatenate[Acting, P], None]) -> Callable[..., None]:
     """The options of a command that acts as a device."""
 
-    @_stacked(_DEVICE, _CONFIG_DIR, _data_dir(), _PASSWORD_STDIN, _PASSWORD_FILE, _PASSWORD_COMMAND)
+    @stacked(_DEVICE, _CONFIG_DIR, _data_dir(), unlocking_options)
     @functools.wraps(function)
     def command(
         device: str | None,
         config_dir: "Path | None",
         data_dir: "Path | None",
-        password_stdin: bool,
-        password_file: "Path | None",
-        password_command: str | None,
         *args: P.args,
         **kwargs: P.kwargs,
     ) -> None:
-        acting = Acting(
-            console_of(click.get_current_context()),
-            config_dir,
-            data_dir,
-            password_stdin,
-            password_file,
-            password_command,
-            device,
-        )
+        keys = taken_keys(kwargs)
+        console = console_of(click.get_current_context())
+        acting = Acting(console, config_dir, data_dir, keys, device=device)
         function(acting, *args, **kwargs)
 
     return command
+
+
+def protecting_options(function: Callable[Concatenate[Acting, P], None]) -> Callable[..., None]:
+    """The options of a command that acts as a device, and protects it anew."""
+
+    @stacked(auth_option, ignore_advisory_option, certificate_options)
+    @functools.wraps(function)
+    def command(
+        acting: Acting, auth: str | None, ignore_advisory: bool, *args: P.args, **kwargs: P.kwargs
+    ) -> None:
+        wish = wish_of(auth, ignore_advisory=ignore_advisory)
+        function(replace(acting, wish=wish), *args, **kwargs)
+
+    return acting_options(command)
 
 
 def new_device_options(
@@ -198,37 +185,35 @@ def new_device_options(
     """The options of a command that makes a device."""
 
     def decorate(function: Callable[Concatenate[Local, P], None]) -> Callable[..., None]:
-        @_stacked(
+        @stacked(
             _CONFIG_DIR,
             _data_dir(*data_dir_names),
-            _AUTH,
+            auth_option,
             _USE_KEYRING,
-            _PASSWORD_STDIN,
-            _PASSWORD_FILE,
-            _PASSWORD_COMMAND,
+            ignore_advisory_option,
+            certificate_options,
+            unlocking_options,
         )
         @functools.wraps(function)
         def command(
             config_dir: "Path | None",
             data_dir: "Path | None",
-            auth: str,
+            auth: str | None,
             use_keyring: bool,
-            password_stdin: bool,
-            password_file: "Path | None",
-            password_command: str | None,
+            ignore_advisory: bool,
             *args: P.args,
             **kwargs: P.kwargs,
         ) -> None:
-            if use_keyring and password_stdin:
-                raise click.UsageError("--use-keyring and --password-stdin exclude each other")
-            _check_protection("keyring" if use_keyring else auth)
+            keys = taken_keys(kwargs)
+            if use_keyring:
+                _check_only_keyring(auth, keys)
+                auth = "keyring"
             local = Local(
                 console_of(click.get_current_context()),
                 config_dir,
                 data_dir,
-                password_stdin,
-                password_file,
-                password_command,
+                keys,
+                wish_of(auth, ignore_advisory=ignore_advisory),
             )
             function(local, *args, **kwargs)
 
@@ -237,24 +222,16 @@ def new_device_options(
     return decorate
 
 
-def _check_protection(name: str) -> None:
-    if name.lower() != "password":
-        raise click.UsageError(
-            f"The protection '{name.lower()}' is not available in this version yet"
-        )
+def _check_only_keyring(auth: str | None, keys: Keys) -> None:
+    if keys.password_stdin:
+        raise click.UsageError("--use-keyring and --password-stdin exclude each other")
+    if auth is not None:
+        raise click.UsageError("--use-keyring and --auth exclude each other")
 
 
-_AUTH = option(
-    "--auth",
-    type=click.Choice(PROTECTIONS, case_sensitive=False),
-    metavar="PROTECTION",
-    default="password",
-    shown_default="password",
-    help="How the new device is protected; only `password` is available in this version.",
-)
 _USE_KEYRING = option("--use-keyring", is_flag=True, help="The same as --auth keyring.")
 
-local_options = _stacked(_CONFIG_DIR, _data_dir())
+local_options = stacked(_CONFIG_DIR, _data_dir())
 """The options of a command that only looks at this machine."""
 
 timeout_option = option(
@@ -313,7 +290,7 @@ def administration_options(
 ) -> Callable[..., None]:
     """The options of a command for the administrator of a server."""
 
-    @_stacked(
+    @stacked(
         option(
             "-a",
             "--addr",

@@ -12,10 +12,10 @@ from pathlib import Path
 
 from parsec.cli.console import Console
 from parsec.cli.errors import NoAnswer
-from parsec.client.step import FlowError
+from parsec.cli.sources import first_line_of_command, first_line_of_file
 
 VARIABLE = "PARSEC_DEVICE_PASSWORD_FILE"
-_LARGEST = 64 * 1024
+_TERMINAL_OPTIONS = "--password-stdin, --password-file or --password-command"
 
 
 @dataclass
@@ -26,64 +26,52 @@ class Passwords:
     from_stdin: bool = False
     file: Path | None = None
     command: str | None = None
+    new_file: Path | None = None
+    """Of the password that replaces another one."""
     environ: Mapping[str, str] = field(default_factory=lambda: os.environ)
+    _opened_something: bool = False
+
+    @property
+    def typed(self) -> bool:
+        """Whether they are typed at the terminal."""
+        return not (self.from_stdin or self.file or self.command or self.environ.get(VARIABLE))
 
     def existing(self, prompt: str = "Enter password for the device:") -> str:
         """A password that something is protected by. Raises FlowError."""
+        self._opened_something = True
         given = self._given()
-        return self.console.password(prompt) if given is None else given
+        return self.console.password(prompt, option=_TERMINAL_OPTIONS) if given is None else given
 
     def new(self, prompt: str) -> str:
         """A password that something will be protected by. Raises FlowError."""
+        if self.new_file is not None:
+            return first_line_of_file(self.new_file, "password")
+        if self._opened_something and not self.from_stdin:
+            # The same file or command would give the same password again.
+            return self.console.new_password(
+                prompt, option="--new-password-file or --password-stdin"
+            )
         given = self._given()
-        return self.console.new_password(prompt) if given is None else given
+        if given is not None:
+            return given
+        return self.console.new_password(prompt, option=_TERMINAL_OPTIONS)
+
+    def line_of_stdin(self, what: str) -> str:
+        """The next line of standard input, which answers one of several questions in a row."""
+        line = self.console.read_line()
+        if line is None:
+            raise NoAnswer(
+                f"There is no {what} on standard input",
+                hint="with --password-stdin, each password is a line of it",
+            )
+        return line
 
     def _given(self) -> str | None:
         if self.from_stdin:
-            line = self.console.read_line()
-            if line is None:
-                raise NoAnswer(
-                    "There is no password on standard input",
-                    hint="with --password-stdin, each password is a line of it",
-                )
-            return line
+            return self.line_of_stdin("password")
         if self.file is not None:
-            return _first_line_of_file(self.file)
+            return first_line_of_file(self.file, "password")
         if self.command is not None:
-            return _first_line_of_command(self.command)
+            return first_line_of_command(self.command, "password")
         variable = self.environ.get(VARIABLE)
-        return _first_line_of_file(Path(variable)) if variable else None
-
-
-def _first_line_of_file(path: Path) -> str:
-    try:
-        with path.open("rb") as file:
-            content = file.read(_LARGEST)
-    except OSError as error:
-        raise FlowError(f"Cannot read the password file {path}: {error.strerror}") from None
-    return _first_line(content, f"The password file {path}")
-
-
-def _first_line_of_command(command: str) -> str:
-    import shlex
-    import subprocess
-
-    try:
-        # Its standard input is not ours: that may hold answers to questions.
-        ended = subprocess.run(  # noqa: S603  # the person wrote the command
-            shlex.split(command), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, check=False
-        )
-    except (OSError, ValueError, IndexError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "it is no command"
-        raise FlowError(f"Cannot run the password command: {reason}") from None
-    if ended.returncode != 0:
-        raise FlowError(f"The password command failed with exit code {ended.returncode}")
-    return _first_line(ended.stdout, "The password command")
-
-
-def _first_line(content: bytes, source: str) -> str:
-    line, _, _ = content.partition(b"\n")
-    try:
-        return line.removesuffix(b"\r").decode()
-    except UnicodeDecodeError:
-        raise FlowError(f"{source} gives no UTF-8") from None
+        return first_line_of_file(Path(variable), "password") if variable else None

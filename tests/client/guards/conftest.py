@@ -1,5 +1,6 @@
 """What the tests of OpenBao share: HTTP, the stand-in, and a real server where there is one."""
 
+import os
 from collections.abc import Iterator
 from contextlib import ExitStack
 from typing import TypeAlias
@@ -8,14 +9,14 @@ import pytest
 
 from parsec.client.transport import Http
 from tests.support.openbao import StandInOpenBao
-from tests.support.real_openbao import RealOpenBao, named_by_environment
+from tests.support.real_openbao import RealOpenBao, marks, named_by_environment
 
 AnyOpenBao: TypeAlias = StandInOpenBao | RealOpenBao
 
 
 @pytest.fixture
 def http() -> Iterator[Http]:
-    carried = Http({})
+    carried = Http(os.environ)  # a real server may need SSL_CAFILE
     yield carried
     carried.close()
 
@@ -26,7 +27,7 @@ def stand_in() -> Iterator[StandInOpenBao]:
         yield bao
 
 
-@pytest.fixture(scope="module", params=["stand-in", "real"])
+@pytest.fixture(scope="module", params=["stand-in", pytest.param("real", marks=marks())])
 def bao(request: pytest.FixtureRequest) -> Iterator[AnyOpenBao]:
     """Each test runs against the stand-in, and against a real server where there is one."""
     with ExitStack() as stack:

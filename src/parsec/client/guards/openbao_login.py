@@ -50,7 +50,7 @@ def loopback_login(
     *,
     entropy: Entropy,
     tell_address: Callable[[str], None],
-    open_browser: Callable[[str], None] = open_in_browser,
+    open_browser: Callable[[str], object] = open_in_browser,
     seconds: float = LOGIN_SECONDS,
     port: int = 0,
 ) -> Login:
@@ -82,7 +82,7 @@ def pasted_login(
     entropy: Entropy,
     tell_address: Callable[[str], None],
     ask_address: Callable[[], str],
-    open_browser: Callable[[str], None] = open_in_browser,
+    open_browser: Callable[[str], object] = open_in_browser,
 ) -> Login:
     """A login in any browser, anywhere: the person gives the address that it ended at.
 

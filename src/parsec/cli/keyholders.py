@@ -1,0 +1,179 @@
+"""Who holds the keys of device files: the person's memory, the keyring, a smartcard, OpenBao.
+
+Each is looked for when it is needed, by what the options say.
+"""
+
+import os
+from collections.abc import Callable
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from parsec.cli.console import Console
+from parsec.cli.keys import Keys
+from parsec.cli.passwords import Passwords
+from parsec.cli.sources import first_line_of_file
+from parsec.client.guards import Guard
+from parsec.client.guards.password import PasswordGuard
+from parsec.client.step import FlowError
+from parsec.data.address import ServerAddr
+from parsec.data.advisory import Primary
+from parsec.data.device_file import PkiDeviceFile
+
+if TYPE_CHECKING:
+    from parsec.client.guards.openbao_login import Login
+    from parsec.client.rules.openbao import OpenBaoServer
+    from parsec.client.transport import Http
+
+
+class Keyholders:
+    """The guards of one command. To be closed."""
+
+    def __init__(self, console: Console, passwords: Passwords, keys: Keys) -> None:
+        self._console = console
+        self._passwords = passwords
+        self._keys = keys
+
+    def fault(self, primary: Primary, server: ServerAddr | None) -> FlowError | None:
+        """What keeps this machine from protecting a device so, if anything does."""
+        match primary:
+            case Primary.PASSWORD:
+                return None
+            case Primary.KEYRING:
+                from parsec.client.guards.keyring import keyring_fault
+
+                return keyring_fault()
+            case Primary.OPENBAO if server is not None:
+                return _failure(lambda: self._openbao_server(server))
+            case _:
+                return FlowError("this version does not offer it")
+
+    # --- Passwords ---
+
+    @property
+    def has_password(self) -> bool:
+        """Whether a password was given, so that none needs to be typed."""
+        return not self._passwords.typed
+
+    @property
+    def may_correct(self) -> bool:
+        """Whether somebody can type another password after a wrong one."""
+        return self._passwords.typed
+
+    def known_password(self, prompt: str) -> Guard:
+        """The password that protects something."""
+        return PasswordGuard(self._passwords.existing(prompt))
+
+    def new_password(self, prompt: str) -> Guard:
+        """A password that will protect something."""
+        return PasswordGuard(self._passwords.new(prompt))
+
+    # --- The keyring ---
+
+    def keyring(self) -> Guard:
+        """The keyring of the operating system."""
+        from parsec.client.files import default_data
+        from parsec.client.guards.keyring import KeyringGuard
+
+        return KeyringGuard(default_data(os.environ))
+
+    # --- Smartcards ---
+
+    def smartcard_of(self, file: PkiDeviceFile) -> Guard:
+        """The smartcard that opens a file."""
+        raise FlowError("Smartcards are not supported yet")
+
+    def new_smartcard(self) -> Guard:
+        """A smartcard for a new file; which certificate is chosen, if there are several."""
+        raise FlowError("Smartcards are not supported yet")
+
+    # --- OpenBao ---
+
+    def openbao(self, server: ServerAddr) -> Guard:
+        """The OpenBao server that a Parsec server names."""
+        from parsec.client.guards.openbao import OpenBaoGuard
+
+        named = self._openbao_server(server)
+        return OpenBaoGuard(
+            self._http, named, self._openbao_login(named), auth_id=self._openbao_auth(named)
+        )
+
+    def _openbao_server(self, server: ServerAddr) -> "OpenBaoServer":
+        from parsec.client.drive import drive
+        from parsec.client.rules.openbao import OpenBaoServer
+        from parsec.client.step import Call, Step, call
+        from parsec.client.transport import Transport
+        from parsec.client.world import system_now
+        from parsec.protocol.server_config import ServerConfig
+
+        transport = Transport(self._http, now=system_now)
+
+        def carry_out(step: Step) -> object:
+            assert isinstance(step, Call)
+            return transport.send(step.caller, step.request)
+
+        config = drive(call(server, ServerConfig()), carry_out)
+        return OpenBaoServer.named_by(server, config.openbao)
+
+    def _openbao_auth(self, server: "OpenBaoServer") -> str | None:
+        return self._keys.openbao_auth
+
+    def _openbao_login(self, server: "OpenBaoServer") -> "Login":
+        from parsec.client.guards.openbao_login import (
+            loopback_login,
+            pasted_login,
+            read_token_file,
+            token_login,
+        )
+        from parsec.crypto.entropy import system_entropy
+
+        keys = self._keys
+        if keys.openbao_token_file is not None:
+            return token_login(self._http, server, read_token_file(keys.openbao_token_file))
+        if keys.openbao_redirect == "official":
+            return pasted_login(
+                self._http,
+                server,
+                entropy=system_entropy,
+                tell_address=self._tell_address,
+                ask_address=self._ask_address,
+            )
+        return loopback_login(
+            self._http, server, entropy=system_entropy, tell_address=self._tell_address
+        )
+
+    def _tell_address(self, address: str) -> None:
+        self._console.message("Log in to OpenBao in a browser, at this address:")
+        self._console.message(address)
+
+    def _ask_address(self) -> str:
+        return self._console.ask(
+            "Enter the address at which the browser ended",
+            str.strip,
+            option="--openbao-token-file FILE",
+            shown=False,
+        )
+
+    @cached_property
+    def _http(self) -> "Http":
+        from parsec.client.transport import Http
+
+        return Http(os.environ)
+
+    def close(self) -> None:
+        """Close connections."""
+        if "_http" in self.__dict__:
+            self._http.close()
+
+
+def _failure(attempt: Callable[[], object]) -> FlowError | None:
+    try:
+        attempt()
+    except FlowError as error:
+        return error
+    return None
+
+
+def _pin(keys: Keys, console: Console, token: str) -> str:
+    if keys.pin_file is not None:
+        return first_line_of_file(keys.pin_file, "PIN")
+    return console.password(f"Enter PIN for {token}:", option="--pin-file FILE")
