@@ -6,10 +6,14 @@ from typing import Any
 import pytest
 
 from parsec.cli import person
+from parsec.cli.codes import Codes
 from parsec.cli.console import Console, Look
 from parsec.cli.errors import NoAnswer
+from parsec.cli.keyholders import Keyholders
+from parsec.cli.keys import Keys, Wish
 from parsec.cli.passwords import Passwords
 from parsec.cli.person import Answers, TerminalPerson
+from parsec.cli.protections import Protections
 from parsec.client import dialogue
 from parsec.client.dialogue import Activity, Began, Ended, Peer
 from parsec.client.step import News, NotFound, Question
@@ -30,9 +34,9 @@ CODES = (SASCode("C8UX"), SASCode("5CDY"), SASCode("2VWL"))
 
 def _person(answers: Answers | None = None, *, json_format: bool = False) -> TerminalPerson:
     console = Console(Look(format="json" if json_format else "plain"))
-    return TerminalPerson(
-        console, Passwords(console, from_stdin=True, environ={}), answers or Answers()
-    )
+    passwords = Passwords(console, from_stdin=True, environ={})
+    protections = Protections(console, Keyholders(console, passwords, Keys()), Wish())
+    return TerminalPerson(console, answers or Answers(), protections, Codes(console))
 
 
 def _answer(question: Question[Any], stdin: str = "", **answers: Any) -> tuple[Any, str]:

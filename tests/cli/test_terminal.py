@@ -198,7 +198,7 @@ def test_a_password_is_asked_for_even_when_all_streams_go_elsewhere(machine: She
 
 def test_new_passwords_that_differ_are_asked_for_again(machine: Shell) -> None:
     terminal = _questions(
-        machine, "console.data(repr(console.new_password('New device password:')))"
+        machine, "console.data(repr(console.new_password('New device password:', option='-')))"
     )
 
     for password, confirmation in (("one", "two"), ("three", "three")):

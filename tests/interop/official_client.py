@@ -54,14 +54,12 @@ class OfficialClient:
 
     def create(self) -> OrganizationBootstrapAddr:
         """Have the organization created, so that somebody can found it."""
-        headers = {
-            "Authorization": f"Bearer {self._administration_token}",
-            "Content-Type": "application/json",
-        }
-        body = json.dumps({"organization_id": str(self.organization)}).encode()
-        status, answer = self._http("POST", "/administration/organizations", body, headers)
-        assert status == 200, answer
-        return OrganizationBootstrapAddr.parse(json.loads(answer)["bootstrap_url"])
+        answer = self._administration("POST", "", organization_id=str(self.organization))
+        return OrganizationBootstrapAddr.parse(answer["bootstrap_url"])
+
+    def configure(self, **config: Any) -> None:
+        """Have the organization configured otherwise."""
+        self._administration("PATCH", f"/{self.organization}", **config)
 
     def found(self) -> Newcomer:
         """Have the organization created and found it: the first administrator."""
@@ -172,6 +170,16 @@ class OfficialClient:
         status, answer = self.post(request.FAMILY, self.built(request), authorization)
         assert status == 200, (status, answer)
         return self.read(type(request), answer)
+
+    def _administration(self, method: str, path: str, **content: Any) -> Any:
+        headers = {
+            "Authorization": f"Bearer {self._administration_token}",
+            "Content-Type": "application/json",
+        }
+        path = f"/administration/organizations{path}"
+        status, answer = self._http(method, path, json.dumps(content).encode(), headers)
+        assert status == 200, answer
+        return json.loads(answer)
 
     def _http(
         self, method: str, path: str, body: bytes, headers: dict[str, str]

@@ -2,6 +2,7 @@
 
 import os
 import pickle
+import select
 import subprocess
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import Any, NamedTuple, TypeAlias
 Job: TypeAlias = tuple[Any, ...]
 """The name of a function of the worker, and its arguments."""
 
+_PATIENCE = 60
 _WORKER = Path(__file__).with_name("official_worker.py")
 
 
@@ -51,6 +53,8 @@ class Official:
         assert self._process.stdout is not None
         _BuiltInsOnly(self._process.stdin).dump(list(jobs))
         self._process.stdin.flush()
+        readable, _, _ = select.select([self._process.stdout], [], [], _PATIENCE)
+        assert readable, "the official types do not answer"
         return [Answer(*answer) for answer in pickle.load(self._process.stdout)]
 
     def answer(self, name: str, *arguments: Any) -> Answer:
@@ -66,7 +70,11 @@ class Official:
         assert self._process.stdin is not None
         assert self._process.stdout is not None
         self._process.stdin.close()
-        self._process.wait(timeout=30)
+        try:
+            self._process.wait(timeout=5)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
         self._process.stdout.close()
 
 

@@ -116,7 +116,6 @@ def test_both_refuse_the_same_sealed_boxes(official_types: Official) -> None:
     answers = official_types.answers(("open_sealed", bytes(key), each) for each in changed)
 
     for each, answer in zip(changed, answers, strict=True):
-        # The highest bit of the ephemeral key is not part of it, but of the nonce.
         assert not answer.accepted
         with pytest.raises(CryptoError):
             key.open(each)

@@ -69,6 +69,12 @@ NAME_PARTS = (
     *("\U0001d15e", "\U0001f511", "\ud800", "@", ",", ":", ";", "<", ">", '"', "[", "]", "(", ")"),
     *("a" * 31, "é" * 15, "e\u0301" * 16, "a" * 252, "A234BC", "I", "O", "1"),
 )
+# Lengths count in bytes of the composed form.
+LENGTHS = [
+    letter * count
+    for letter in ("a", "é", "e\u0301", "\u1e9b\u0323", "\U0001f511")
+    for count in (*range(7, 34), *range(62, 66), *range(126, 129), *range(252, 258))
+]
 EMAIL_PARTS = (
     *(
         "a",
@@ -119,7 +125,7 @@ def _mixtures(parts: tuple[str, ...], longest: int, count: int) -> list[str]:
 def test_names_are_accepted_and_normalized_as_by_the_official_types(
     official_types: Official, kind: type[Text]
 ) -> None:
-    texts = [*NAME_PARTS, *_mixtures(NAME_PARTS, 6, 20_000)]
+    texts = [*NAME_PARTS, *LENGTHS, *_mixtures(NAME_PARTS, 6, 20_000)]
 
     answers = official_types.answers(("load_text", kind.__name__, text) for text in texts)
 
@@ -155,7 +161,7 @@ def test_email_addresses_are_accepted_as_by_the_official_types(official_types: O
 def test_people_are_called_what_the_official_types_let_them_be_called(
     official_types: Official,
 ) -> None:
-    texts = [*NAME_PARTS, *_mixtures(NAME_PARTS, 6, 20_000)]
+    texts = [*NAME_PARTS, *LENGTHS, *_mixtures(NAME_PARTS, 6, 20_000)]
 
     answers = official_types.answers(("load_handle", "a@b.c", text) for text in texts)
 

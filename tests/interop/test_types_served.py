@@ -94,8 +94,10 @@ from parsec.protocol.statuses import (
     ShamirRecoveryAlreadyExists,
     StepMismatch,
     TimestampOutOfBallpark,
+    TosMismatch,
     UserAlreadyRevoked,
 )
+from parsec.protocol.tos import TosAccept, TosGet, TosGetOk
 from parsec.protocol.user import ListFrozenUsers, ListFrozenUsersOk, UserRevoke, UserUpdate
 from parsec.server.http.commands import COMMANDS, DEBUG_COMMANDS
 from scripts.stage import Stage, stage
@@ -265,6 +267,21 @@ def test_refusals_that_carry_dates_are_read(client: OfficialClient) -> None:
     assert isinstance(refusals[1], TimestampOutOfBallpark)
     assert refusals[1].client_timestamp == late.timestamp
     assert again == UserAlreadyRevoked(last_common_certificate_timestamp=revoked.timestamp)
+
+
+def test_terms_of_service_are_read_and_accepted(client: OfficialClient) -> None:
+    alice = client.found()
+    client.configure(tos={"en": "https://example.com/tos", "fr": "https://example.com/cgu"})
+
+    told = client.call(alice, TosGet())
+    assert isinstance(told, TosGetOk)
+    replies = [
+        client.call(alice, TosAccept(tos_updated_on=told.updated_on.plus(microseconds=1))),
+        client.call(alice, TosAccept(tos_updated_on=told.updated_on)),
+    ]
+
+    assert told.per_locale_urls.keys() == {"en", "fr"}
+    assert replies == [TosMismatch(), Ok()]
 
 
 # --- Invitations ---
@@ -467,7 +484,12 @@ def test_events_are_read(client: OfficialClient) -> None:
     token = _invite_user(client, alice)
     invited = events.next()
     attempt = _attempt(client, alice, token)
-    met = [events.next() for _ in range(2)]
+    by_claimer = InviteClaimerStep(greeting_attempt=attempt, claimer_step=CLAIMER_STEPS[0])
+    assert client.invited(token, by_claimer) == NotReady()
+    waiting = events.next()
+    by_greeter = InviteGreeterStep(greeting_attempt=attempt, greeter_step=GREETER_STEPS[0])
+    assert isinstance(client.call(alice, by_greeter), InviteGreeterStepOk)
+    met = events.next()
     reason = CancelledGreetingAttemptReason.MANUALLY_CANCELLED
     client.invited(
         token, InviteClaimerCancelGreetingAttempt(greeting_attempt=attempt, reason=reason)
@@ -480,10 +502,8 @@ def test_events_are_read(client: OfficialClient) -> None:
     assert isinstance(config, OrganizationConfigEvent)
     assert isinstance(common, CommonCertificateEvent)
     assert invited == InvitationEvent(invitation_status=InvitationStatus.PENDING, token=token)
-    assert met == [
-        GreetingAttemptReadyEvent(greeting_attempt=attempt, token=token),
-        GreetingAttemptJoinedEvent(greeting_attempt=attempt, token=token),
-    ]
+    assert waiting == GreetingAttemptReadyEvent(greeting_attempt=attempt, token=token)
+    assert met == GreetingAttemptJoinedEvent(greeting_attempt=attempt, token=token)
     assert parted == GreetingAttemptCancelledEvent(greeting_attempt=attempt, token=token)
     assert shared == ShamirRecoveryCertificateEvent(timestamp=set_up_on)
 

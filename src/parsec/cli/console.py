@@ -183,9 +183,7 @@ class Console:
             self._write(stream, f"{_ERASE}{prompt} {'yes' if answer else 'no'}\n")
             return answer
 
-    def ask(
-        self, prompt: str, read: Callable[[str], T], *, option: str, shown: bool = True
-    ) -> T:
+    def ask(self, prompt: str, read: Callable[[str], T], *, option: str, shown: bool = True) -> T:
         """What `read` makes of a line; after a ValueError, whose text is shown, of another one.
 
         Raises NoAnswer or Cancelled.

@@ -2,22 +2,43 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
-from typing import TypeVar
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, TypeVar
 
+from parsec.cli.codes import Codes
 from parsec.cli.console import Console
-from parsec.cli.devices import chosen_device
-from parsec.cli.passwords import Passwords
+from parsec.cli.devices import chosen_device, device_line
+from parsec.cli.keyholders import Keyholders
 from parsec.cli.person import Answers, TerminalPerson
-from parsec.client.files import Directories, FoundDevice
+from parsec.cli.protections import Protections, needs_code, protection_of
+from parsec.client.files import FoundDevice
 from parsec.client.flows.certificate import Session
-from parsec.client.guards.password import PasswordGuard
+from parsec.client.guards import Guard
 from parsec.client.rules.device_file import totp_opaque_key_id
-from parsec.client.step import Flow, FlowError
+from parsec.client.step import AuthenticationFailed, Flow, FlowError, Offline
 from parsec.client.world import World
-from parsec.data.device_file import AnyDeviceFile, PasswordDeviceFile
+from parsec.crypto.keys import SecretKey
+from parsec.data.device_file import PasswordDeviceFile
+from parsec.data.ids import TOTPOpaqueKeyID
+from parsec.data.local_device import LocalDevice
+
+if TYPE_CHECKING:
+    from parsec.cli.options import Local
 
 T = TypeVar("T")
+
+_PASSWORD_PROMPT = "Enter password for the device:"  # noqa: S105  # a question
+_PASSWORD_ATTEMPTS = 3
+
+
+@dataclass(frozen=True)
+class Unlocked:
+    """An open device, and what opened it."""
+
+    found: FoundDevice
+    device: LocalDevice
+    guard: Guard
+    totp: tuple[TOTPOpaqueKeyID, SecretKey] | None = field(default=None, repr=False)
 
 
 @dataclass
@@ -25,7 +46,8 @@ class Desk:
     """A command at work."""
 
     console: Console
-    passwords: Passwords
+    keyholders: Keyholders
+    protections: Protections
     person: TerminalPerson
     world: World
 
@@ -49,40 +71,92 @@ class Desk:
         ):
             yield
 
-    def guard(self, found: FoundDevice) -> PasswordGuard:
-        """What opens a device file, its password asked for. Raises FlowError."""
-        _check_supported(found.file)
-        return PasswordGuard(self.passwords.existing())
+    def unlock(self, found: FoundDevice, prompt: str = _PASSWORD_PROMPT) -> Unlocked:
+        """Open a device: by a one-time code where it needs one, then by its primary protection.
+
+        The code comes first, so that a wrong password does not cost another one. Raises FlowError.
+        """
+        totp = self._released_key(found)
+        # Who had to type a code, too, need not do so again for a wrong password.
+        attempts = _PASSWORD_ATTEMPTS if totp and self._asks_password(found) else 1
+        for left in reversed(range(attempts)):
+            guard = self.protections.opening(found.file, prompt)
+            try:
+                device = self.world.unlock(found, guard, totp_key=totp[1] if totp else None)
+            except AuthenticationFailed:
+                if not left:
+                    raise
+                self.console.message("Wrong password")
+            else:
+                return Unlocked(found, device, guard, totp)
+        raise AssertionError("the last attempt returns or raises")
 
     @contextmanager
     def acting(self, prefix: str | None) -> Iterator[Session]:
         """The device that is meant, at work. Raises FlowError."""
         found = self.find(prefix)
-        _check_supported(found.file)
         with self.locked(found):
-            device = self.world.unlock(found, self.guard(found))
+            device = self.unlock(found).device
+            self._check_advice(found)
             yield self.world.session(device)
+
+    @contextmanager
+    def making_device(self) -> Iterator[None]:
+        """Say so where a new device was saved although the command did not come to its end."""
+        before = {found.file.device_id for found in self.world.devices()}
+        try:
+            yield
+        except (FlowError, KeyboardInterrupt):
+            for found in self.world.devices():
+                if found.file.device_id not in before:
+                    self._tell_saved(found)
+            raise
+
+    def _released_key(self, found: FoundDevice) -> tuple[TOTPOpaqueKeyID, SecretKey] | None:
+        from parsec.client.flows.totp import fetch_opaque_key
+
+        key_id = totp_opaque_key_id(found.file)
+        if key_id is None:
+            return None
+        flow = fetch_opaque_key(found.file, found.file.user_id, key_id, self.world.means)
+        try:
+            return key_id, self.run(flow)
+        except Offline as error:
+            raise Offline(
+                f"This device needs the server for its one-time code. {error}", hint=error.hint
+            ) from error
+
+    def _asks_password(self, found: FoundDevice) -> bool:
+        return isinstance(found.file, PasswordDeviceFile) and self.keyholders.may_correct
+
+    def _check_advice(self, found: FoundDevice) -> None:
+        from parsec.client.flows.protection import check_advice
+
+        protection = protection_of(found.file)
+        if protection is not None:
+            several = len(self.world.devices()) > 1
+            self.person.acting_as = found.file.device_id if several else None
+            self.run(check_advice(found.file.server_url, protection))
+
+    def _tell_saved(self, found: FoundDevice) -> None:
+        self.console.abandon()
+        self.console.message("The new device is saved nevertheless:")
+        self.console.message(*device_line(found.file))
+        if self.protections.wants_code and not needs_code(found.file):
+            self.console.message("It opens without a one-time code until `totp setup` is run")
 
 
 @contextmanager
-def open_desk(
-    console: Console,
-    passwords: Passwords,
-    answers: Answers,
-    places: Directories,
-    peer_timeout_seconds: float,
-) -> Iterator[Desk]:
+def open_desk(local: "Local", answers: Answers, peer_timeout_seconds: float) -> Iterator[Desk]:
     """A desk whose connections and files are closed at the end."""
-    person = TerminalPerson(console, passwords, answers)
-    with World(person, places=places, peer_timeout_seconds=peer_timeout_seconds) as world:
-        yield Desk(console, passwords, person, world)
-
-
-def _check_supported(file: AnyDeviceFile) -> None:
-    if isinstance(file, PasswordDeviceFile) and totp_opaque_key_id(file) is None:
-        return
-    name = file.PROTECTION if totp_opaque_key_id(file) is None else "TOTP"
-    raise FlowError(
-        f"Unsupported device file authentication `{name}`",
-        hint="this version opens devices that are protected by a password alone",
-    )
+    console, keys = local.console, local.keys
+    keyholders = Keyholders(console, local.passwords, keys)
+    protections = Protections(console, keyholders, local.wish)
+    codes = Codes(console, keys.totp_code, keys.totp_stdin, keys.totp_command)
+    person = TerminalPerson(console, answers, protections, codes)
+    try:
+        with World(person, places=local.places, peer_timeout_seconds=peer_timeout_seconds) as world:
+            keyholders.means = world.means
+            yield Desk(console, keyholders, protections, person, world)
+    finally:
+        keyholders.close()

@@ -3,13 +3,13 @@
 from typing import TYPE_CHECKING
 
 from parsec.cli.command import Group
+from parsec.cli.keys import option
 from parsec.cli.options import (
     Acting,
     Local,
     acting_options,
     confirmation_option,
     local_options,
-    option,
     with_console,
 )
 from parsec.cli.values import SERVER_URL
@@ -36,6 +36,7 @@ def list_devices(
     takes.
     """
     from parsec.cli.devices import device_json, device_lines
+    from parsec.cli.protections import needs_code, protection_name
     from parsec.client.files import list_devices
 
     places = Local(console, config_dir, data_dir).places
@@ -46,6 +47,7 @@ def list_devices(
                 {
                     **device_json(device.file),
                     "device_type": device.file.PROTECTION,
+                    "totp": needs_code(device.file),
                     "server_url": device.file.server_url.url,
                     "path": str(device.path),
                 }
@@ -58,7 +60,7 @@ def list_devices(
         return
     console.message(f"Found {len(found)} device(s) in {places.config}:")
     for device, line in zip(found, device_lines(found), strict=True):
-        more = f" ({device.file.server_url.url}, {device.file.PROTECTION})" if long else ""
+        more = f" ({device.file.server_url.url}, {protection_name(device.file)})" if long else ""
         console.data(*line, more)
 
 
@@ -106,8 +108,8 @@ def overwrite_server_url(acting: Acting, server_url: "ServerAddr", yes: bool) ->
     with acting.desk() as desk:
         found = desk.find(acting.device)
         with desk.locked(found):
-            guard = desk.guard(found)
-            device = desk.world.unlock(found, guard)
+            unlocked = desk.unlock(found)
+            device = unlocked.device
             console.message("You are about to update the following device:")
             console.message(*device_line(device))
             console.message(f"Current server URL: {device.server_url.url}")
@@ -116,5 +118,5 @@ def overwrite_server_url(acting: Acting, server_url: "ServerAddr", yes: bool) ->
                 console.message("Operation cancelled")
                 return
             moved = msgspec.structs.replace(device, server_url=server_url)
-            desk.world.protect_again(found, moved, guard, totp=None)
+            desk.world.protect_again(found, moved, unlocked.guard, totp=unlocked.totp)
     console.message("Device updated successfully")

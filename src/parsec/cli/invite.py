@@ -6,12 +6,12 @@ import click
 
 from parsec.cli.command import Command, Group
 from parsec.cli.console import Console
+from parsec.cli.keys import option
 from parsec.cli.options import (
     Acting,
     Local,
     acting_options,
     new_device_options,
-    option,
     sas_stdin_option,
     timeout_option,
 )
@@ -308,6 +308,7 @@ def claim(
     answers = Answers(
         greeter=greeter,
         recipients=list(recipients),
+        server=url.server,
         device_label=label,
         email=email,
         name=name,
@@ -316,7 +317,8 @@ def claim(
     )
     with local.desk(answers, timeout=timeout) as desk:
         try:
-            device = desk.run(_claim(desk, url))
+            with desk.making_device():
+                device = desk.run(_claim(desk, url))
         except KeyboardInterrupt:
             if desk.person.shares_retrieved:
                 console.abandon()

@@ -4,7 +4,7 @@ Each is looked for when it is needed, by what the options say.
 """
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -14,12 +14,12 @@ from parsec.cli.passwords import Passwords
 from parsec.cli.sources import first_line_of_file
 from parsec.client.guards import Guard
 from parsec.client.guards.password import PasswordGuard
-from parsec.client.step import FlowError
+from parsec.client.step import FlowError, Means
 from parsec.data.address import ServerAddr
 from parsec.data.advisory import Primary
-from parsec.data.device_file import PkiDeviceFile
 
 if TYPE_CHECKING:
+    from parsec.client.guards.cards import CardCertificate
     from parsec.client.guards.openbao_login import Login
     from parsec.client.rules.openbao import OpenBaoServer
     from parsec.client.transport import Http
@@ -28,10 +28,15 @@ if TYPE_CHECKING:
 class Keyholders:
     """The guards of one command. To be closed."""
 
+    means: Means
+    """The clock and randomness of the world, which knows them once it is there."""
+
     def __init__(self, console: Console, passwords: Passwords, keys: Keys) -> None:
         self._console = console
         self._passwords = passwords
         self._keys = keys
+        self._certificate: str | None = None
+        """The hash of the certificate that was chosen."""
 
     def fault(self, primary: Primary, server: ServerAddr | None) -> FlowError | None:
         """What keeps this machine from protecting a device so, if anything does."""
@@ -42,6 +47,8 @@ class Keyholders:
                 from parsec.client.guards.keyring import keyring_fault
 
                 return keyring_fault()
+            case Primary.PKI:
+                return _failure(self._pkcs11_module)
             case Primary.OPENBAO if server is not None:
                 return _failure(lambda: self._openbao_server(server))
             case _:
@@ -78,13 +85,49 @@ class Keyholders:
 
     # --- Smartcards ---
 
-    def smartcard_of(self, file: PkiDeviceFile) -> Guard:
-        """The smartcard that opens a file."""
-        raise FlowError("Smartcards are not supported yet")
+    def smartcard(self) -> Guard:
+        """A smartcard; the person chooses a certificate where a new file could have several."""
+        from parsec.client.guards.smartcard import SmartcardGuard
 
-    def new_smartcard(self) -> Guard:
-        """A smartcard for a new file; which certificate is chosen, if there are several."""
-        raise FlowError("Smartcards are not supported yet")
+        return SmartcardGuard(
+            self._pkcs11_module(),
+            choose=self._choose_certificate,
+            pin=self._pin,
+            notify=self._console.message,
+            now=self.means.now,
+        )
+
+    def _pkcs11_module(self) -> str:
+        from parsec.client.guards.cards import find_module
+
+        chosen = self._keys.pkcs11_module
+        return find_module(None if chosen is None else str(chosen), os.environ)
+
+    def _choose_certificate(self, certificates: "Sequence[CardCertificate]") -> "CardCertificate":
+        from parsec.client.guards.smartcard import certificate_by_hash
+
+        if self._certificate is None and self._keys.certificate is not None:
+            self._certificate = certificate_by_hash(certificates, self._keys.certificate).hash
+        for certificate in certificates:
+            # The same one when a file is written once more.
+            if certificate.hash == self._certificate:
+                return certificate
+        place = 0
+        if len(certificates) > 1:
+            place = self._console.choose(
+                "Choose a certificate",
+                [_described(certificate) for certificate in certificates],
+                option="--certificate HASH_PREFIX",
+            )
+        self._certificate = certificates[place].hash
+        return certificates[place]
+
+    def _pin(self, certificate: "CardCertificate") -> str:
+        if self._keys.pin_file is not None:
+            return first_line_of_file(self._keys.pin_file, "PIN")
+        return self._console.password(
+            f"Enter PIN for {certificate.card_label}:", option="--pin-file FILE"
+        )
 
     # --- OpenBao ---
 
@@ -93,19 +136,17 @@ class Keyholders:
         from parsec.client.guards.openbao import OpenBaoGuard
 
         named = self._openbao_server(server)
-        return OpenBaoGuard(
-            self._http, named, self._openbao_login(named), auth_id=self._openbao_auth(named)
-        )
+        login = self._openbao_login(named)
+        return OpenBaoGuard(self._http, named, login, auth_id=self._keys.openbao_auth)
 
     def _openbao_server(self, server: ServerAddr) -> "OpenBaoServer":
         from parsec.client.drive import drive
         from parsec.client.rules.openbao import OpenBaoServer
         from parsec.client.step import Call, Step, call
         from parsec.client.transport import Transport
-        from parsec.client.world import system_now
         from parsec.protocol.server_config import ServerConfig
 
-        transport = Transport(self._http, now=system_now)
+        transport = Transport(self._http, now=self.means.now)
 
         def carry_out(step: Step) -> object:
             assert isinstance(step, Call)
@@ -114,9 +155,6 @@ class Keyholders:
         config = drive(call(server, ServerConfig()), carry_out)
         return OpenBaoServer.named_by(server, config.openbao)
 
-    def _openbao_auth(self, server: "OpenBaoServer") -> str | None:
-        return self._keys.openbao_auth
-
     def _openbao_login(self, server: "OpenBaoServer") -> "Login":
         from parsec.client.guards.openbao_login import (
             loopback_login,
@@ -124,7 +162,6 @@ class Keyholders:
             read_token_file,
             token_login,
         )
-        from parsec.crypto.entropy import system_entropy
 
         keys = self._keys
         if keys.openbao_token_file is not None:
@@ -133,12 +170,12 @@ class Keyholders:
             return pasted_login(
                 self._http,
                 server,
-                entropy=system_entropy,
+                entropy=self.means.entropy,
                 tell_address=self._tell_address,
                 ask_address=self._ask_address,
             )
         return loopback_login(
-            self._http, server, entropy=system_entropy, tell_address=self._tell_address
+            self._http, server, entropy=self.means.entropy, tell_address=self._tell_address
         )
 
     def _tell_address(self, address: str) -> None:
@@ -173,7 +210,8 @@ def _failure(attempt: Callable[[], object]) -> FlowError | None:
     return None
 
 
-def _pin(keys: Keys, console: Console, token: str) -> str:
-    if keys.pin_file is not None:
-        return first_line_of_file(keys.pin_file, "PIN")
-    return console.password(f"Enter PIN for {token}:", option="--pin-file FILE")
+def _described(certificate: "CardCertificate") -> str:
+    return (
+        f"{certificate.name}, until {certificate.expires_on.rfc3339[:10]}, on "
+        f"{certificate.card_label} ({certificate.hash[:16]}…)"
+    )

@@ -66,7 +66,9 @@ def stacked(*options: Callable[[F], F]) -> Callable[[F], F]:
 
 
 password_options = stacked(
-    option("--password-stdin", is_flag=True, help="Read each password as a line of standard input."),
+    option(
+        "--password-stdin", is_flag=True, help="Read each password as a line of standard input."
+    ),
     option(
         "--password-file",
         type=PATH,
@@ -180,6 +182,4 @@ def wish_of(auth: str | None, *, ignore_advisory: bool) -> Wish:
     if auth is None:
         return Wish(ignore_advisory=ignore_advisory)
     primary = auth.lower().removesuffix(WITH_TOTP)
-    return Wish(
-        primary=primary, with_totp=primary != auth.lower(), ignore_advisory=ignore_advisory
-    )
+    return Wish(primary=primary, with_totp=primary != auth.lower(), ignore_advisory=ignore_advisory)

@@ -21,9 +21,11 @@ _GROUPS = {
     "organization": "Create, bootstrap and examine organizations.",
     "invite": "Invite people and devices, greet them, claim an invitation.",
     "device": "The devices on this machine.",
+    "totp": "One-time codes from an authenticator app, in addition to what protects a device.",
     "user": "The members of the organization.",
     "shared-recovery": "Let colleagues give you your account back when all is lost.",
     "certificate": "What this device knows and has verified of the organization.",
+    "tos": "The terms of service of the organization.",
     "server": "Figures of a server.",
 }
 

@@ -165,16 +165,14 @@ def acting_options(function: Callable[Concatenate[Acting, P], None]) -> Callable
     return command
 
 
-def protecting_options(function: Callable[Concatenate[Acting, P], None]) -> Callable[..., None]:
+def protecting_options(function: Callable[..., None]) -> Callable[..., None]:
     """The options of a command that acts as a device, and protects it anew."""
 
     @stacked(auth_option, ignore_advisory_option, certificate_options)
     @functools.wraps(function)
-    def command(
-        acting: Acting, auth: str | None, ignore_advisory: bool, *args: P.args, **kwargs: P.kwargs
-    ) -> None:
-        wish = wish_of(auth, ignore_advisory=ignore_advisory)
-        function(replace(acting, wish=wish), *args, **kwargs)
+    def command(acting: Acting, /, **values: Any) -> None:
+        wish = wish_of(values.pop("auth"), ignore_advisory=values.pop("ignore_advisory"))
+        function(replace(acting, wish=wish), **values)
 
     return acting_options(command)
 

@@ -5,12 +5,12 @@ from typing import TYPE_CHECKING
 import click
 
 from parsec.cli.command import Group
+from parsec.cli.keys import option
 from parsec.cli.options import (
     Administration,
     Local,
     administration_options,
     new_device_options,
-    option,
     organization_option,
 )
 from parsec.cli.values import BOOTSTRAP_URL, DEVICE_LABEL, EMAIL, HUMAN_LABEL, ORGANIZATION, PATH
@@ -113,7 +113,8 @@ def bootstrap(
     device_label = device_label or console.ask(
         "Enter device label", read_device_label, option="--device-label LABEL"
     )
-    with local.desk(Answers(protection_prompt="New device password:")) as desk:
+    answers = Answers(server=addr.server, protection_prompt="New device password:")
+    with local.desk(answers) as desk, desk.making_device():
         device = desk.run(
             bootstrap_organization(
                 addr,

@@ -8,18 +8,21 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeVar, cast
 
+from parsec.cli.codes import Codes
 from parsec.cli.console import Console
 from parsec.cli.errors import NoAnswer
 from parsec.cli.parts import yellow
-from parsec.cli.passwords import Passwords
+from parsec.cli.protections import Protections, recommended
 from parsec.cli.values import read_device_label, read_email, read_human_label
 from parsec.client import dialogue
 from parsec.client.dialogue import Activity
-from parsec.client.guards.password import PasswordGuard
 from parsec.client.protection import ChosenProtection
 from parsec.client.step import News, NotFound, Question
 from parsec.crypto.sas import SASCode
-from parsec.data.ids import UserID
+from parsec.crypto.totp import grouped_base32_secret
+from parsec.data.address import ServerAddr
+from parsec.data.advisory import Decision
+from parsec.data.ids import DeviceID, UserID
 from parsec.data.people import DeviceLabel, EmailAddress, HumanHandle, UserProfile
 
 T = TypeVar("T")
@@ -45,19 +48,28 @@ class Answers:
     sas_from_stdin: bool = False
     events: bool = False
     """Whether news are told as objects in the JSON format, one per line."""
+    server: ServerAddr | None = None
+    """The server of the device that is made, where one is made."""
     protection_prompt: str = "Enter password for the new device:"
+    qr: bool = True
+    """Whether the address for an authenticator is drawn, too."""
 
 
 class TerminalPerson:
     """Answers by options first, then by asking."""
 
-    def __init__(self, console: Console, passwords: Passwords, answers: Answers) -> None:
+    def __init__(
+        self, console: Console, answers: Answers, protections: Protections, codes: Codes
+    ) -> None:
         self._console = console
-        self._passwords = passwords
         self._answers = answers
+        self._protections = protections
+        self._codes = codes
         self._waits_for_anybody = False
         self.shares_retrieved = 0
         """How many shares of a recovery there are so far."""
+        self.acting_as: DeviceID | None = None
+        """The device in use, where there are several on this machine."""
 
     def answer(self, question: Question[T]) -> T:
         """The answer to a question. Raises FlowError."""
@@ -181,13 +193,13 @@ class TerminalPerson:
         except NoAnswer:
             return False  # that the server is out of reach says more
 
-    def _protection(self, _: dialogue.ChooseProtection) -> ChosenProtection:
-        return ChosenProtection(PasswordGuard(self._passwords.new(self._answers.protection_prompt)))
+    def _protection(self, question: dialogue.ChooseProtection) -> ChosenProtection:
+        return self._protections.choose(
+            question.advisory, self._answers.server, self._answers.protection_prompt
+        )
 
     def _one_time_password(self, _: dialogue.EnterOneTimePassword) -> str:
-        return self._console.ask(
-            "Enter TOTP code", str.strip, option="the code as a line of standard input"
-        )
+        return self._codes.next()
 
     # --- News ---
 
@@ -260,17 +272,39 @@ class TerminalPerson:
         self._console.warning(f"{news.human_handle} cannot help: {news.reason}")
 
     def _totp_secret(self, news: dialogue.TotpSecret) -> None:
-        self._console.data("Address for the authenticator: ", yellow(news.uri))
+        secret = grouped_base32_secret(news.secret)
+        if self._console.is_json:
+            # Also where a single document is the rest: nobody could confirm it without this.
+            self._console.event({"event": "totp_secret", "secret": secret, "uri": news.uri})
+            return
+        self._console.message("Add this account to your authenticator app:")
+        if self._answers.qr:
+            from parsec.cli.qr import qr_lines, qr_modules
+
+            modules = qr_modules(news.uri)
+            self._console.picture(lambda colours: qr_lines(modules, colours=colours))
+        self._console.data("TOTP secret: ", yellow(secret))
+        self._console.data("TOTP address: ", yellow(news.uri))
+        self._console.message("Then enter the code that it shows")
 
     def _wrong_one_time_password(self, _: dialogue.WrongOneTimePassword) -> None:
+        self._codes.reject()
         self._console.message("Wrong TOTP code")
 
     def _throttled(self, news: dialogue.Throttled) -> None:
         self._console.message(f"After wrong codes the server listens again at {news.until}")
 
     def _protection_advised(self, news: dialogue.ProtectionAdvised) -> None:
-        advised = ", ".join(str(protection) for protection in news.advisory.protections)
-        self._console.warning(f"The server recommends another protection of this device: {advised}")
+        device = "" if self.acting_as is None else f" --device {self.acting_as.hex()}"
+        if news.decision is Decision.SET_UP_TOTP:
+            command = f"totp setup{device}"
+            text = "The server recommends a one-time code for this device"
+        else:
+            command = f"device change-authentication{device}"
+            advised = recommended(news.advisory) or "what this version does not know"
+            text = f"The server recommends to protect this device by {advised}"
+        self._event("warning", text=text)
+        self._console.warning(f"{text}: run `parsec-cli {command}`")
 
     def _notice(self, news: dialogue.Notice) -> None:
         self._event("warning", text=news.text)

@@ -74,6 +74,8 @@ class Protections:
         self._keyholders = keyholders
         self._wish = wish
         self._code_before = False
+        self.wants_code = False
+        """Whether a one-time code was chosen for the new device."""
 
     def opening(self, file: AnyDeviceFile, prompt: str) -> Guard:
         """What opens a device file. Raises FlowError."""
@@ -84,7 +86,7 @@ class Protections:
             case KeyringDeviceFile():
                 return self._keyholders.keyring()
             case PkiDeviceFile():
-                return self._keyholders.smartcard_of(file)
+                return self._keyholders.smartcard()
             case OpenBaoDeviceFile():
                 return self._keyholders.openbao(file.server_url)
             case _:
@@ -99,6 +101,7 @@ class Protections:
     ) -> ChosenProtection:
         """What protects a device from now on. Raises FlowError."""
         chosen = self._chosen(advisory, server)
+        self.wants_code = chosen.with_totp
         return ChosenProtection(self._new_guard(chosen.primary, server, prompt), chosen.with_totp)
 
     def _chosen(self, advisory: Advisory, server: ServerAddr | None) -> Protection:
@@ -148,7 +151,7 @@ class Protections:
             case Primary.KEYRING:
                 return self._keyholders.keyring()
             case Primary.PKI:
-                return self._keyholders.new_smartcard()
+                return self._keyholders.smartcard()
             case _:
                 assert server is not None
                 return self._keyholders.openbao(server)

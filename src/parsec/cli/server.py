@@ -5,7 +5,8 @@ from typing import TYPE_CHECKING
 import click
 
 from parsec.cli.command import Group
-from parsec.cli.options import Administration, administration_options, option
+from parsec.cli.keys import option
+from parsec.cli.options import Administration, administration_options
 from parsec.cli.values import DATE
 
 if TYPE_CHECKING:

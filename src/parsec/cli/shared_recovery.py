@@ -7,7 +7,8 @@ import click
 
 from parsec.cli.command import Command, Group
 from parsec.cli.console import Console
-from parsec.cli.options import Acting, acting_options, confirmation_option, option
+from parsec.cli.keys import option
+from parsec.cli.options import Acting, acting_options, confirmation_option
 from parsec.cli.values import RECIPIENT, THRESHOLD, WEIGHT, WeightedRecipient
 
 if TYPE_CHECKING:

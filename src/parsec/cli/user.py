@@ -5,7 +5,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from parsec.cli.command import Group
-from parsec.cli.options import Acting, acting_options, option
+from parsec.cli.keys import option
+from parsec.cli.options import Acting, acting_options
 from parsec.cli.values import EMAIL
 
 if TYPE_CHECKING:

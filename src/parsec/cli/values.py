@@ -130,6 +130,18 @@ def _invitation(text: str) -> Any:
     return InvitationAddr.parse(text)
 
 
+def _totp_reset(text: str) -> Any:
+    from parsec.data.address import TOTPResetAddr
+
+    return TOTPResetAddr.parse(text)
+
+
+def _user_id(text: str) -> Any:
+    from parsec.data.ids import UserID
+
+    return UserID.parse(text)
+
+
 def _invitation_token(text: str) -> Any:
     from parsec.data.ids import AccessToken
 
@@ -173,6 +185,8 @@ SERVER_ADDR = Value("url", _server)
 SERVER_URL = Value("url", _server_http_url)
 BOOTSTRAP_URL = Value("url", _bootstrap)
 INVITATION_URL = Value("url", _invitation)
+TOTP_RESET_URL = Value("url", _totp_reset)
+USER_ID = Value("id", _user_id)
 INVITATION_TOKEN = Value("token", _invitation_token)
 PATH = Value("path", _path)
 DURATION = Value("duration", read_duration)

@@ -1,5 +1,11 @@
 """The guard whose keys OpenBao keeps, before the stand-in and a real server where there is one."""
 
+import base64
+import json
+import re
+from pathlib import Path
+from typing import Any
+
 import msgspec
 import pytest
 
@@ -7,7 +13,7 @@ from parsec.client.guards.openbao import OpenBaoGuard
 from parsec.client.guards.openbao_http import carry_out
 from parsec.client.guards.openbao_login import Login, token_login
 from parsec.client.protection import OpenBaoFields
-from parsec.client.rules.device_file import KeyUnavailable, protect
+from parsec.client.rules.device_file import KeyUnavailable
 from parsec.client.rules.openbao import OpenBaoServer, OpenBaoSession, WrongEntity
 from parsec.client.rules.openbao_key import fetch_key, store_key
 from parsec.client.rules.openbao_login import look_up_token
@@ -23,13 +29,12 @@ from parsec.client.transport import Http
 from parsec.crypto.entropy import system_entropy
 from parsec.crypto.keys import SecretKey
 from parsec.data.address import ServerAddr
-from parsec.data.device_file import AnyDeviceFile
-from parsec.data.instant import Instant
+from parsec.data.device_file import AnyDeviceFile, OpenBaoDeviceFile, load_device_file
 from tests.client.guards.conftest import AnyOpenBao
-from tests.support.lines import some_device
+from tests.support.guard_contract import GuardContract, protected
 from tests.support.openbao import TOKEN_SECONDS, StandInOpenBao
 
-NOW = Instant.parse("2026-01-02T03:04:05Z")
+VECTORS = Path(__file__).parents[2] / "vectors" / "client-device-files.json"
 PARSEC = ServerAddr(hostname="parsec.invalid", use_ssl=False)
 """Without TLS, as a real OpenBao for tests may be."""
 ALICE = "alice@example.com"
@@ -51,15 +56,17 @@ def session_of(http: Http, bao: AnyOpenBao, email: str = ALICE) -> OpenBaoSessio
 
 
 def file_with(fields: OpenBaoFields) -> AnyDeviceFile:
-    return protect(
-        some_device(),
-        fields=fields,
-        key=KEY,
-        created_on=NOW,
-        protected_on=NOW,
-        totp=None,
-        entropy=system_entropy,
-    )
+    return protected(KEY, fields)
+
+
+class TestOpenBaoGuard(GuardContract):
+    @pytest.fixture
+    def guard(self, http: Http, bao: AnyOpenBao) -> OpenBaoGuard:
+        return guard_of(http, bao, ALICE)
+
+    @pytest.fixture
+    def stranger(self, http: Http, bao: AnyOpenBao) -> OpenBaoGuard:
+        return guard_of(http, bao, BOB)
 
 
 # --- What a real server shows too ---
@@ -72,14 +79,13 @@ def test_a_new_key_can_be_had_again_by_who_made_it(http: Http, bao: AnyOpenBao) 
 
 
 def test_the_file_says_where_the_key_is_and_whose_it_is(http: Http, bao: AnyOpenBao) -> None:
-    _, fields = guard_of(http, bao).new(lambda size: bytes(range(size)))
+    _, fields = guard_of(http, bao).new(system_entropy)
 
     entity_id = session_of(http, bao).entity_id
-    # The version and the variant of a UUID are set, RFC 9562.
-    path = f"{entity_id}/000102030405460788090a0b0c0d0e0f"
-    assert fields == OpenBaoFields(
-        preferred_auth_id="HEXAGONE", entity_id=entity_id, ciphertext_key_path=path
-    )
+    assert (fields.preferred_auth_id, fields.entity_id) == ("HEXAGONE", entity_id)
+    # A random UUID, RFC 9562.
+    uuid = "[0-9a-f]{12}4[0-9a-f]{3}[89ab][0-9a-f]{15}"
+    assert re.fullmatch(f"{entity_id}/{uuid}", fields.ciphertext_key_path)
 
 
 def test_another_person_is_told_whose_device_it_is(http: Http, bao: AnyOpenBao) -> None:
@@ -113,11 +119,12 @@ def test_a_key_that_is_gone_is_not_found(http: Http, bao: AnyOpenBao) -> None:
 
 def test_a_key_that_is_there_is_not_overwritten(http: Http, bao: AnyOpenBao) -> None:
     server, session = server_of(bao), session_of(http, bao)
-    path = carry_out(http, store_key(server, session, KEY, secret_id="1"))
+    secret_id = system_entropy(16).hex()
+    path = carry_out(http, store_key(server, session, KEY, secret_id=secret_id))
 
     # A policy that lets nobody change anything refuses before the check of the version.
     with pytest.raises((Conflict, AuthenticationFailed)):
-        carry_out(http, store_key(server, session, SecretKey(bytes(32)), secret_id="1"))
+        carry_out(http, store_key(server, session, SecretKey(bytes(32)), secret_id=secret_id))
 
     assert carry_out(http, fetch_key(server, session, path)) == KEY
 
@@ -150,9 +157,9 @@ def test_a_wrong_mount_path_is_no_success(http: Http, bao: AnyOpenBao) -> None:
 
 
 def test_a_signature_is_verified_by_others(http: Http, bao: AnyOpenBao) -> None:
-    server, alice = server_of(bao), session_of(http, bao, ALICE)
+    server = server_of(bao)
+    alice, bob = session_of(http, bao, ALICE), session_of(http, bao, BOB)
     signature = carry_out(http, sign(server, alice, b"payload"))
-    bob = session_of(http, bao, BOB)
 
     carry_out(
         http,
@@ -322,6 +329,30 @@ def test_a_file_written_before_the_server_moved_opens(http: Http, stand_in: Stan
         guard = OpenBaoGuard(http, server, _already(session))
 
         assert guard.key(file_with(fields)) == key
+
+
+def _files_of_the_official_client() -> list[Any]:
+    return [
+        pytest.param(vector, id=vector["description"])
+        for vector in json.loads(VECTORS.read_text(encoding="utf-8"))["vectors"]
+        if "openbao_opaque_key_b64" in vector["unlock"]
+    ]
+
+
+@pytest.mark.parametrize("vector", _files_of_the_official_client())
+def test_files_of_the_official_client_get_their_key(
+    http: Http, stand_in: StandInOpenBao, vector: dict[str, Any]
+) -> None:
+    file = load_device_file(bytes.fromhex(vector["device_file_hex"]))
+    assert isinstance(file, OpenBaoDeviceFile)
+    text = vector["unlock"]["openbao_opaque_key_b64"]
+    place = f"{stand_in.secret_mount}/data/{file.openbao_ciphertext_key_path}"
+    stand_in.secrets[place] = [{"opaque_key": text}]
+    session = OpenBaoSession(token=stand_in.root_token, entity_id=file.openbao_entity_id)
+
+    key = OpenBaoGuard(http, server_of(stand_in), _already(session)).key(file)
+
+    assert key == SecretKey(base64.b64decode(text))
 
 
 def test_nothing_secret_shows(http: Http, stand_in: StandInOpenBao) -> None:

@@ -138,4 +138,4 @@ def told(reply: Reply) -> tuple[str, int | None]:
 
 
 TestThrottling = Throttling.TestCase
-TestThrottling.settings = settings(max_examples=40, stateful_step_count=50, deadline=None)
+TestThrottling.settings = settings(max_examples=30, stateful_step_count=40, deadline=None)

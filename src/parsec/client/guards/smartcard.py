@@ -19,7 +19,12 @@ from parsec.client.step import AuthenticationFailed
 from parsec.crypto.entropy import Entropy
 from parsec.crypto.errors import CryptoError, KeySizeError
 from parsec.crypto.keys import SecretKey
-from parsec.data.device_file import AnyDeviceFile, PkiDeviceFile, X509CertificateReference
+from parsec.data.device_file import (
+    AnyDeviceFile,
+    PkiDeviceFile,
+    X509CertificateReference,
+    X509Uri,
+)
 from parsec.data.instant import Instant
 from parsec.data.peer_text import terminal_safe
 
@@ -185,13 +190,23 @@ def _holders(cards: Cards, reference: X509CertificateReference) -> list[CardCert
         raise _nothing_found(
             cards,
             f"No smartcard has the certificate of this device, {terminal_safe(reference.hash)}",
+            hint=f"put in the one with {_described(reference)}",
         )
     return found
 
 
-def _nothing_found(cards: Cards, what: str) -> CertificateNotFound:
+def _described(reference: X509CertificateReference) -> str:
+    """What the file says in clear of a certificate, which proves nothing."""
+    if isinstance(reference.uri, X509Uri) and reference.uri.label:
+        return f"the certificate `{terminal_safe(reference.uri.label.decode(errors='replace'))}`"
+    return "that certificate"
+
+
+def _nothing_found(
+    cards: Cards, what: str, *, hint: str = "put in another card"
+) -> CertificateNotFound:
     if cards.count():
-        return CertificateNotFound(what, hint="put in another card")
+        return CertificateNotFound(what, hint=hint)
     return CertificateNotFound(
         "There is no smartcard",
         hint="put it into the reader; if it is there, its PKCS#11 module may be another one: "
