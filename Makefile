@@ -22,7 +22,7 @@ $(STAMP): pyproject.toml
 		|| { echo "Error: Python 3.11 or newer is needed (PYTHON=/path/to/python make install)" >&2; exit 1; }
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	@$(BIN)/python -m pip install -q --disable-pip-version-check --upgrade 'pip>=25.1'
-	@$(BIN)/python -m pip install -q --disable-pip-version-check -e '.[server]' --group dev
+	@$(BIN)/python -m pip install -q --disable-pip-version-check -e '.[server,postgres,keyring,pki]' --group dev
 	@touch $@
 
 demo: $(STAMP) ## A server and the stories of the mission, with real processes (KEEP=1 leaves the server running)

@@ -5,22 +5,25 @@ set -euo pipefail
 
 packages=(softhsm2 opensc gnome-keyring dbus oathtool zbar-tools)
 
-command -v apt-get >/dev/null || { echo "Error: this needs apt-get (Debian, Ubuntu)" >&2; exit 1; }
+command -v apt-get >/dev/null || {
+  echo "Error: this needs apt-get (Debian, Ubuntu); the packages are: ${packages[*]}" >&2
+  exit 1
+}
 
 missing=()
 for package in "${packages[@]}"; do
-	state=$(dpkg-query -W -f '${db:Status-Abbrev}' "$package" 2>/dev/null || true)
-	[[ $state == ii* ]] || missing+=("$package")
+  state=$(dpkg-query -W -f '${db:Status-Abbrev}' "$package" 2>/dev/null || true)
+  [[ $state == ii* ]] || missing+=("$package")
 done
-((${#missing[@]})) || exit 0
+[ "${#missing[@]}" -gt 0 ] || exit 0
 
-if ((EUID == 0)); then as_root=(env); else as_root=(sudo -n env); fi
-as_root+=(DEBIAN_FRONTEND=noninteractive)
+apt=(env DEBIAN_FRONTEND=noninteractive apt-get -q)
+[ "$EUID" -eq 0 ] || apt=(sudo -n "${apt[@]}")
 
 # Silent unless it fails.
 log=$(mktemp)
 trap 'rm -f "$log"' EXIT
 quietly() { "$@" >"$log" 2>&1 </dev/null || { cat "$log" >&2; exit 1; }; }
 
-quietly "${as_root[@]}" apt-get update -q
-quietly "${as_root[@]}" apt-get install -q -y --no-install-recommends "${missing[@]}"
+quietly "${apt[@]}" update
+quietly "${apt[@]}" install -y --no-install-recommends "${missing[@]}"

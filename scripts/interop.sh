@@ -25,4 +25,4 @@ if [ ! -f "$venv/.installed-$release" ]; then
   touch "$venv/.installed-$release"
 fi
 
-PARSEC_OFFICIAL_PYTHON="$PWD/$venv/bin/python" .venv/bin/python -m pytest -q -r s tests/interop "$@"
+PARSEC_OFFICIAL_PYTHON="$PWD/$venv/bin/python" .venv/bin/python -m pytest -q -n 2 -r s tests/interop "$@"

@@ -287,6 +287,8 @@ class Person:
         self.email = f"{name.lower()}@example.com"
         self.password = f"{name}'s passw0rd"
         self.handle = f"{name} <{self.email}>"
+        self.variables: dict[str, str] = {}
+        """Of the person's own session, in addition."""
         self._stage = stage
         self.home = stage.folder / name.lower()
         self.home.mkdir()
@@ -318,6 +320,7 @@ class Person:
             "PARSEC_BASE_DATA_DIR": str(self.home / "data"),
             "_PARSEC_INVITE_POLLING_THROTTLE_MS": "100",
             "TERM": "xterm",
+            **self.variables,
         }
 
     def lose_everything(self) -> None:

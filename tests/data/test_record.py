@@ -11,7 +11,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import parsec.data
-from parsec.data.certificates import RevokedUserCertificate, ShamirRecoveryDeletionCertificate
+from parsec.data.certificates import (
+    RevokedUserCertificate,
+    ShamirRecoveryDeletionCertificate,
+    ShamirRecoveryShareCertificate,
+)
 from parsec.data.ids import DeviceID, UserID
 from parsec.data.instant import Instant
 from parsec.data.manifests import FolderManifest
@@ -230,6 +234,27 @@ def test_more_values_than_a_real_record_has_are_malformed() -> None:
 
     with pytest.raises(MalformedError):
         load_content(RevokedUserCertificate, with_field(CONTENT, dump("x"), many))
+
+
+def test_a_certificate_holds_not_more_than_a_real_one() -> None:
+    """Whoever may sign could otherwise keep a server busy with what nobody ever writes."""
+    share = ShamirRecoveryShareCertificate(
+        author=DeviceID(bytes(16)),
+        timestamp=Instant(0),
+        user_id=UserID(bytes(16)),
+        recipient=UserID(bytes(16)),
+        ciphered_share=bytes(40_000),
+    )
+    frames = {
+        "the largest": share.dump(),
+        "many bytes": dump_frame(with_field(dump(share), dump("x"), dump(bytes(30_000)))),
+        "many values": dump_frame(with_field(dump(share), dump("x"), dump([0] * 200))),
+    }
+
+    assert ShamirRecoveryShareCertificate.load(frames["the largest"]) == share
+    for name in ("many bytes", "many values"):
+        with pytest.raises(MalformedError):
+            ShamirRecoveryShareCertificate.load(frames[name])
 
 
 def test_a_huge_folder_loads_with_an_unknown_field() -> None:

@@ -4,11 +4,12 @@ The official module exposes neither Argon2id nor the greeting's codes nor secret
 held to vectors, and to the official programs in the stories.
 """
 
+import json
 from typing import NamedTuple
 
 import pytest
 from cryptography.hazmat.primitives import serialization
-from cryptography.hazmat.primitives.asymmetric import ed25519, rsa
+from cryptography.hazmat.primitives.asymmetric import ed25519
 
 from parsec.crypto.errors import CryptoError, PassphraseError
 from parsec.crypto.keys import HashDigest, PrivateKey, SecretKey, SigningKey, VerifyKey
@@ -19,7 +20,7 @@ from parsec.crypto.rsa import (
     SequesterSigningKey,
     SequesterVerifyKey,
 )
-from tests.interop.examples import BINARIES, Examples
+from tests.interop.examples import BINARIES, VECTORS, Examples
 from tests.interop.peer import Official
 
 MESSAGES = BINARIES
@@ -249,7 +250,11 @@ def _changed(text: bytes) -> list[bytes]:
     return [*touched, *(text[:at] for at in places), text[1:], b":" + text, text.lower()]
 
 
-KEY_2048 = rsa.generate_private_key(public_exponent=65537, key_size=2048)
+_PKI_VECTORS = json.loads((VECTORS / "crypto-pki.json").read_text(encoding="utf-8"))["vectors"]
+KEY_2048 = serialization.load_pem_private_key(
+    next(vector["private_pem"] for vector in _PKI_VECTORS if "private_pem" in vector).encode(),
+    password=None,
+)
 PLAIN = serialization.NoEncryption()
 PEM = serialization.Encoding.PEM
 # Not one with a password: the official types would ask the terminal for it.

@@ -1,13 +1,15 @@
 """Who listens to what (server-core.md 15)."""
 
 import asyncio
+import base64
 from typing import Any
 
 import pytest
 
-from parsec.data.ids import DeviceID, UserID
+from parsec.data.ids import AccessToken, DeviceID, GreetingAttemptID, UserID
 from parsec.data.people import OrganizationID, UserProfile
-from parsec.protocol.events import PingedEvent
+from parsec.protocol.command import MergedReply, load_reply
+from parsec.protocol.events import EventsListen, GreetingAttemptReadyEvent, PingedEvent
 from parsec.server.events import (
     MAX_BEHIND,
     MEMORY,
@@ -42,6 +44,21 @@ def ping(number: int, **fields: Any) -> Notification:
     return Notification(**values | fields)
 
 
+def ready(number: int, token: bytes = b"invitation token") -> Notification:
+    """Somebody still waits to be greeted."""
+    content = GreetingAttemptReadyEvent(
+        token=AccessToken(token), greeting_attempt=GreetingAttemptID(number.to_bytes(16, "big"))
+    )
+    return ping(number, content=content)
+
+
+def told(subscription: Subscription) -> list[MergedReply]:
+    """The contents of the frames that wait."""
+    fields = [frame.split(b"\n")[0].removeprefix(b"data:") for frame in frames(subscription)]
+    replies = [load_reply(EventsListen, base64.b64decode(field)) for field in fields]
+    return [reply for reply in replies if isinstance(reply, MergedReply)]
+
+
 def listen(
     exchange: Exchange,
     user_id: UserID = ALICE,
@@ -52,9 +69,7 @@ def listen(
 
 
 def frames(subscription: Subscription) -> list[bytes]:
-    found = list(subscription.frames)
-    subscription.frames.clear()
-    return found
+    return subscription.take()
 
 
 def test_everybody_in_the_organization_is_told() -> None:
@@ -225,6 +240,56 @@ def test_a_server_that_stops_ends_all_streams_and_opens_none() -> None:
     assert alice.is_closed
     with pytest.raises(Stopping):
         listen(exchange)
+
+
+def test_each_time_somebody_waits_is_told_to_who_keeps_up() -> None:
+    exchange = Exchange()
+    alice = listen(exchange)
+
+    heard = []
+    for _ in range(3):
+        exchange.deliver(ready(1))
+        heard += told(alice)
+
+    assert heard == [ready(1).content] * 3
+
+
+def test_who_waits_very_often_drives_no_stream_away() -> None:
+    exchange = Exchange()
+    alice = listen(exchange)
+
+    exchange.deliver(ping(1))
+    for number in range(10 * MAX_BEHIND):
+        exchange.deliver(ready(number))
+    exchange.deliver(ready(5, b"another token !!"))
+
+    last, other = ready(10 * MAX_BEHIND - 1), ready(5, b"another token !!")
+    assert told(alice) == [ping(1).content, last.content, other.content]
+
+
+def test_who_waits_very_often_makes_nothing_forgotten() -> None:
+    exchange = Exchange()
+    exchange.deliver(ping(1))
+    exchange.deliver(ping(2))
+    for number in range(MEMORY):
+        exchange.deliver(ready(number))
+
+    alice = listen(exchange, last=ping(1).event_id)
+
+    assert frames(alice) == [event_frame(ping(2))]
+
+
+def test_who_heard_last_of_somebody_waiting_comes_back_from_there() -> None:
+    exchange = Exchange()
+    alice = listen(exchange)
+    exchange.deliver(ping(1))
+    exchange.deliver(ready(7))
+    *_, last = frames(alice)
+    exchange.deliver(ping(2))
+
+    name = EventID.parse(last.split(b"\nid:")[1].strip().decode())
+
+    assert frames(listen(exchange, last=name)) == [event_frame(ping(2))]
 
 
 async def test_who_waits_is_woken_by_an_event() -> None:

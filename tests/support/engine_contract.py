@@ -14,6 +14,11 @@ _ADD = """
 INSERT INTO organization (
     organization_id, created_on, user_profile_outsider_allowed, realm_minimum_archiving_period
 ) VALUES (:organization_id, :created_on, 1, 0)"""
+_ADD_FULL = """
+INSERT INTO organization (
+    organization_id, bootstrap_token, created_on, bootstrapped_on, user_profile_outsider_allowed,
+    realm_minimum_archiving_period
+) VALUES ('a', :token, :low, :none, 1, 0)"""
 _ALL = "SELECT organization_id FROM organization ORDER BY organization_id"
 
 
@@ -40,7 +45,7 @@ async def names(engine: Engine) -> list[str]:
 
 
 class EngineContract:
-    """Runs for each engine, which comes migrated and empty."""
+    """Runs for each engine, which comes migrated and empty, and delivers events at once."""
 
     async def test_what_was_written_is_read(self, engine: Engine) -> None:
         async with engine.transaction(write=True) as transaction:
@@ -160,6 +165,18 @@ class EngineContract:
 
         assert heard == []
 
+    async def test_an_event_that_rests_on_nothing_needs_no_transaction(
+        self, engine: Engine
+    ) -> None:
+        heard: list[object] = []
+        engine.subscribe(heard.append)
+
+        await engine.publish(ping("a"))
+        async with engine.transaction(write=True) as transaction:
+            transaction.publish(ping("b"))
+
+        assert heard == [ping("a"), ping("b")]
+
     async def test_who_no_longer_listens_is_not_told(self, engine: Engine) -> None:
         heard: list[object] = []
         leave = engine.subscribe(heard.append)
@@ -178,3 +195,78 @@ class EngineContract:
 
         assert await names(engine) == ["a"]
         assert all(migration.applied for migration in await engine.migrations())
+
+    async def test_a_text_may_hold_nul(self, engine: Engine) -> None:
+        async with engine.transaction(write=True) as transaction:
+            await add(transaction, "a\0b")
+            await add(transaction, "\ufdd0\0\ufdd00")
+
+        assert await names(engine) == ["a\0b", "\ufdd0\0\ufdd00"]
+
+    async def test_texts_are_ordered_by_their_code_points(self, engine: Engine) -> None:
+        async with engine.transaction(write=True) as transaction:
+            for name in ("é", "b", "A", "a", "B", "_"):
+                await add(transaction, name)
+
+        assert await names(engine) == ["A", "B", "_", "a", "b", "é"]
+
+    async def test_bytes_are_bytes_and_numbers_have_sixty_four_bits(self, engine: Engine) -> None:
+        sql = f"{_ADD_FULL} RETURNING bootstrap_token, created_on, bootstrapped_on"
+        async with engine.transaction(write=True) as transaction:
+            rows = await transaction.rows(sql, token=bytes(range(256)), low=-(1 << 63), none=None)
+
+        assert rows == [(bytes(range(256)), -(1 << 63), None)]
+
+    async def test_a_single_statement_reads(self, engine: Engine) -> None:
+        async with engine.transaction(write=True) as transaction:
+            await add(transaction, "a")
+
+        async with engine.transaction(write=False, single=True) as transaction:
+            rows = await transaction.rows(_ALL)
+
+        assert rows == [("a",)]
+
+    async def test_a_second_statement_where_one_was_promised_is_a_bug(self, engine: Engine) -> None:
+        async with engine.transaction(write=False, single=True) as transaction:
+            await transaction.rows(_ALL)
+            with pytest.raises(AssertionError, match="single"):
+                await transaction.rows(_ALL)
+
+    async def test_a_transaction_that_does_nothing_is_none(self, engine: Engine) -> None:
+        async with engine.transaction(write=True):
+            pass
+        async with engine.transaction(write=False):
+            pass
+
+        assert await names(engine) == []
+
+    async def test_after_a_statement_that_failed_the_engine_works(self, engine: Engine) -> None:
+        async with engine.transaction(write=True) as transaction:
+            await add(transaction, "a")
+
+        with pytest.raises(Exception, match=r"(?i)unique"):
+            async with engine.transaction(write=True) as transaction:
+                await add(transaction, "b")
+                await add(transaction, "a")
+
+        assert await names(engine) == ["a"]
+
+    async def test_writers_that_are_cancelled_leave_nothing_behind(self, engine: Engine) -> None:
+        begun = asyncio.Event()
+
+        async def write() -> None:
+            async with engine.transaction(write=True) as transaction:
+                await transaction.lock("a")
+                await add(transaction, "a")
+                begun.set()
+                await asyncio.Event().wait()
+
+        writer = asyncio.create_task(write())
+        await begun.wait()
+        writer.cancel()
+        await asyncio.wait([writer])
+
+        async with engine.transaction(write=True) as transaction:
+            await transaction.lock("a")
+            await add(transaction, "b")
+        assert await names(engine) == ["b"]

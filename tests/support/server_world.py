@@ -1,4 +1,4 @@
-"""A server without HTTP: the real services on a real SQLite database, with a clock of our own."""
+"""A server without HTTP: the real services on a real database, with a clock of our own."""
 
 import contextlib
 from collections.abc import AsyncIterator
@@ -34,8 +34,10 @@ from parsec.server.settings import (
     Settings,
 )
 from parsec.server.store import certificate, organization, user
+from parsec.server.store.engine import Engine
 from parsec.server.store.sqlite import TemporarySqliteEngine
 from tests.support import server_records
+from tests.support.postgresql import SERVER, prompt_engine
 from tests.support.server_records import EARLIER, NOW
 
 ORGANIZATION = OrganizationID("Org")
@@ -92,7 +94,7 @@ class Member:
 class World:
     """One organization; `events` are those of committed transactions."""
 
-    def __init__(self, engine: TemporarySqliteEngine, settings: Settings) -> None:
+    def __init__(self, engine: Engine, settings: Settings) -> None:
         self.engine = engine
         self.mails = MailRecorder()
         self.events: list[Event] = []
@@ -183,16 +185,27 @@ class World:
 @contextlib.asynccontextmanager
 async def world(**settings: int) -> AsyncIterator[World]:
     """An organization without members, until the end."""
-    engine = TemporarySqliteEngine()
-    try:
+    async with _empty_engine() as engine:
         await engine.migrate()
         await _add_organization(engine)
         yield World(engine, _settings(settings))
+
+
+@contextlib.asynccontextmanager
+async def _empty_engine() -> AsyncIterator[Engine]:
+    """SQLite, or PostgreSQL when the suite runs on that."""
+    if SERVER is not None:
+        async with prompt_engine() as postgresql:
+            yield postgresql
+        return
+    engine = TemporarySqliteEngine()
+    try:
+        yield engine
     finally:
         await engine.close()
 
 
-async def _add_organization(engine: TemporarySqliteEngine) -> None:
+async def _add_organization(engine: Engine) -> None:
     record = msgspec.structs.replace(server_records.organization(), organization_id=ORGANIZATION)
     async with engine.transaction(write=True) as transaction:
         await organization.create(transaction, record)

@@ -1,10 +1,12 @@
 """Smartcards made of SoftHSM tokens, in a folder of their own, and certificates to put on them."""
 
-import glob
+import contextlib
 import itertools
 import os
 import shutil
 import subprocess
+import tempfile
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import cache
@@ -17,8 +19,16 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.x509.oid import NameOID
 
-_PATTERNS = ("/usr/lib/*/softhsm/libsofthsm2.so", "/usr/lib*/**/libsofthsm2.so")
-_MODULES = [found for pattern in _PATTERNS for found in sorted(glob.glob(pattern, recursive=True))]  # noqa: PTH207
+_FOLDERS = (
+    *sorted(Path("/usr/lib").glob("*-linux-*/softhsm")),
+    Path("/usr/lib/softhsm"),
+    Path("/usr/lib64/pkcs11"),
+    Path("/usr/local/lib/softhsm"),
+    Path("/opt/homebrew/lib/softhsm"),
+)
+_MODULES = [
+    str(folder / "libsofthsm2.so") for folder in _FOLDERS if (folder / "libsofthsm2.so").exists()
+]
 
 needs_softhsm = pytest.mark.skipif(
     not _MODULES or shutil.which("softhsm2-util") is None,
@@ -99,7 +109,7 @@ class CardReader:
 
     def plug_in(self) -> None:
         """Make it a reader without cards."""
-        (self.folder / "tokens").mkdir(parents=True)
+        (self.folder / "tokens").mkdir()
         (self.folder / "softhsm2.conf").write_text(
             f"directories.tokendir = {self.folder / 'tokens'}\n"
             "objectstore.backend = file\nlog.level = ERROR\n"
@@ -193,13 +203,24 @@ class Card:
         return self.reader.folder / f"pocket-{self.folder.name}"
 
 
-def plugged_in(folder: Path, monkeypatch: pytest.MonkeyPatch) -> CardReader:
+@contextlib.contextmanager
+def card_reader() -> Iterator[CardReader]:
+    """A reader without cards; its `environment` leads to it."""
+    # SoftHSM writes each attribute of its own: where there is a folder in memory, that is faster.
+    fast = Path("/dev/shm")
+    with tempfile.TemporaryDirectory(dir=fast if fast.is_dir() else None) as folder:
+        reader = CardReader(Path(folder))
+        reader.plug_in()
+        yield reader
+
+
+@contextlib.contextmanager
+def plugged_in(monkeypatch: pytest.MonkeyPatch) -> Iterator[CardReader]:
     """A reader without cards, for this process."""
-    reader = CardReader(folder)
-    reader.plug_in()
-    for name, value in reader.environment.items():
-        monkeypatch.setenv(name, value)
-    return reader
+    with card_reader() as reader:
+        for name, value in reader.environment.items():
+            monkeypatch.setenv(name, value)
+        yield reader
 
 
 def _pkcs1(key: rsa.RSAPrivateKey) -> bytes:

@@ -1,6 +1,9 @@
 """`parsec-cli device …`."""
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
+
+import click
 
 from parsec.cli.command import Group
 from parsec.cli.keys import option
@@ -10,15 +13,18 @@ from parsec.cli.options import (
     acting_options,
     confirmation_option,
     local_options,
+    new_device_options,
+    protecting_options,
     with_console,
 )
-from parsec.cli.values import SERVER_URL
+from parsec.cli.values import DEVICE_LABEL, PATH, SERVER_URL
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from parsec.cli.console import Console
     from parsec.data.address import ServerAddr
+    from parsec.data.people import DeviceLabel
 
 group = Group("device", help="The devices on this machine.")
 
@@ -35,8 +41,7 @@ def list_devices(
     No password is needed, and no server is asked. The digits at the beginning are what --device
     takes.
     """
-    from parsec.cli.devices import device_json, device_lines
-    from parsec.cli.protections import needs_code, protection_name
+    from parsec.cli.devices import device_json, device_lines, needs_code, protection_name
     from parsec.client.files import list_devices
 
     places = Local(console, config_dir, data_dir).places
@@ -120,3 +125,163 @@ def overwrite_server_url(acting: Acting, server_url: "ServerAddr", yes: bool) ->
             moved = msgspec.structs.replace(device, server_url=server_url)
             desk.world.protect_again(found, moved, unlocked.guard, totp=unlocked.totp)
     console.message("Device updated successfully")
+
+
+@group.command(
+    epilog="""\b
+    Examples:
+      parsec-cli device change-authentication
+      parsec-cli device change-authentication --auth password+totp
+      parsec-cli device change-authentication --keyring
+      parsec-cli device change-authentication --auth pki --certificate GqPx
+    """
+)
+@option("password", "-p", "--password", is_flag=True, help="Protect it by a password.")
+@option("keyring", "-k", "--keyring", "--use-keyring", is_flag=True, help="… by the keyring.")
+@option(
+    "--new-password-file",
+    type=PATH,
+    metavar="FILE",
+    help="Read the new password from the first line of a file.",
+)
+@protecting_options
+def change_authentication(acting: Acting, password: bool, keyring: bool) -> None:
+    """Protect a device in another way, or by another password.
+
+    Where nothing is said, the ways that the server recommends are offered. --password and
+    --keyring keep the one-time code of a device that has one; --auth says with +totp whether there
+    is one from now on. The old file stays until the new one is proved to open.
+    """
+    from parsec.cli.person import Answers
+    from parsec.client.dialogue import ChooseProtection
+    from parsec.client.flows.protection import fetch_advisory, protect_anew
+
+    if password and keyring:
+        raise click.UsageError("Only one of --password and --keyring can be specified")
+    if (password or keyring) and acting.wish.primary is not None:
+        raise click.UsageError("--auth excludes --password and --keyring")
+    wish = replace(acting.wish, asks_always=True)
+    if password or keyring:
+        wish = replace(wish, primary="password" if password else "keyring")
+    acting = replace(acting, wish=wish)
+    answers = Answers(protection_prompt="Enter new password for the device:")
+    with acting.desk(answers) as desk:
+        found = desk.find(acting.device)
+        with desk.locked(found):
+            unlocked = desk.unlock(found, "Enter current password for the device:")
+            device = unlocked.device
+            answers.server = device.server_url
+            advisory = desk.run(fetch_advisory(device.server_url))
+            chosen = desk.person.answer(ChooseProtection(advisory))
+            if chosen.with_totp and not unlocked.totp:
+                desk.run(protect_anew(device, chosen, desk.world.means))
+            else:
+                totp = unlocked.totp if chosen.with_totp else None
+                desk.world.protect_again(found, device, chosen.guard, totp=totp)
+    acting.console.message("Device authentication changed successfully")
+
+
+@group.command()
+@local_options
+@with_console
+def check_advice(console: "Console", config_dir: "Path | None", data_dir: "Path | None") -> None:
+    """Compare how all devices on this machine are protected with what their servers recommend.
+
+    No password is needed.
+    """
+    from parsec.cli.advice import check_devices, show_advice
+
+    checked = check_devices(Local(console, config_dir, data_dir))
+    show_advice(console, checked)
+
+
+# --- Recovery files ---
+
+
+@group.command(
+    epilog="""\b
+    Example:
+      parsec-cli device export-recovery-device recovery.psrk
+    """
+)
+@click.argument("output", type=PATH)
+@option("--force", is_flag=True, help="Replace a file that exists.")
+@acting_options
+def export_recovery_device(acting: Acting, output: "Path", force: bool) -> None:
+    """Write a recovery file, and show the passphrase that opens it.
+
+    With both of them, whoever has them can make new devices of yours until you are revoked. Keep
+    the passphrase on paper, apart from the file.
+    """
+    from parsec.cli.parts import yellow
+    from parsec.cli.recovery_file import check_place, write_recovery_file
+    from parsec.client.flows.recovery_device import register_recovery_device
+
+    check_place(output, replace=force)
+    console = acting.console
+    with acting.session() as (desk, session):
+        device = desk.run(register_recovery_device(session))
+        passphrase = write_recovery_file(output, device, desk.world.means)
+    if console.is_json:
+        console.document({"path": str(output), "passphrase": passphrase})
+        return
+    console.message(f"Recovery device saved at {output}")
+    console.data("Save the recovery passphrase in a safe place: ", yellow(passphrase))
+
+
+@group.command(
+    epilog="""\b
+    Example:
+      parsec-cli device import-recovery-device --input recovery.psrk --label laptop
+    """
+)
+@option(
+    "-i",
+    "--input",
+    "source",
+    type=PATH,
+    metavar="FILE",
+    required=True,
+    help="The recovery file.",
+)
+@option(
+    "-l", "--label", "--device-label", type=DEVICE_LABEL, metavar="LABEL",
+    help="What the new device is called.",
+)  # fmt: skip
+@option(
+    "--passphrase-file",
+    type=PATH,
+    metavar="FILE",
+    help="Read the passphrase of the recovery file from the first line of a file.",
+)
+@new_device_options("-d")
+def import_recovery_device(
+    local: Local, source: "Path", label: "DeviceLabel | None", passphrase_file: "Path | None"
+) -> None:
+    """Make a new device on this machine with a recovery file and its passphrase.
+
+    The file can be used again.
+    """
+    from parsec.cli.devices import device_json, device_line
+    from parsec.cli.person import Answers
+    from parsec.cli.recovery_file import open_recovery_file, read_recovery_file
+    from parsec.cli.values import read_device_label
+    from parsec.client.flows.recovery_device import import_recovery_device
+
+    console = local.console
+    file = read_recovery_file(source)
+    label = label or console.ask("Enter device label", read_device_label, option="--label LABEL")
+    answers = Answers()
+    with local.desk(answers) as desk:
+        recovery_device = open_recovery_file(
+            file,
+            desk.keyholders.passphrase("Enter passphrase for the recovery file:", passphrase_file),
+        )
+        answers.server = recovery_device.server_url
+        with desk.making_device():
+            device = desk.run(import_recovery_device(recovery_device, label, desk.world.means))
+    if console.is_json:
+        console.document(device_json(device))
+    else:
+        console.message("New device created:")
+        console.data(*device_line(device))

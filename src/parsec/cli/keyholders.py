@@ -19,6 +19,8 @@ from parsec.data.address import ServerAddr
 from parsec.data.advisory import Primary
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from parsec.client.guards.cards import CardCertificate
     from parsec.client.guards.openbao_login import Login
     from parsec.client.rules.openbao import OpenBaoServer
@@ -57,9 +59,9 @@ class Keyholders:
     # --- Passwords ---
 
     @property
-    def has_password(self) -> bool:
-        """Whether a password was given, so that none needs to be typed."""
-        return not self._passwords.typed
+    def has_new_password(self) -> bool:
+        """Whether a password for a new file was given, so that none needs to be typed."""
+        return self._passwords.gives_new
 
     @property
     def may_correct(self) -> bool:
@@ -73,6 +75,15 @@ class Keyholders:
     def new_password(self, prompt: str) -> Guard:
         """A password that will protect something."""
         return PasswordGuard(self._passwords.new(prompt))
+
+    def passphrase(self, prompt: str, file: "Path | None") -> str:
+        """What opens a recovery file. Raises FlowError."""
+        if file is not None:
+            return first_line_of_file(file, "passphrase")
+        if self._keys.password_stdin:
+            return self._passwords.line_of_stdin("passphrase")
+        # The other sources of passwords are for the device that comes of it.
+        return self._console.password(prompt, option="--passphrase-file or --password-stdin")
 
     # --- The keyring ---
 

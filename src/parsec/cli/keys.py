@@ -47,6 +47,8 @@ class Wish:
     with_totp: bool | None = None
     """None: as it is for a device that there is, else as the server recommends."""
     ignore_advisory: bool = False
+    asks_always: bool = False
+    """Whether the person is asked also where the server recommends nothing."""
 
 
 def option(*names: str, **settings: Any) -> Callable[[F], F]:

@@ -39,12 +39,13 @@ def create(administration: Administration, organization: "OrganizationID") -> No
     What is printed is the link with which the first member bootstraps it.
     """
     from parsec.cli.parts import yellow
+    from parsec.cli.values import answered_text
 
     console = administration.console
     console.begin("Creating organization")
     with administration.transport() as transport:
         answer = transport.post("organizations", body={"organization_id": str(organization)})
-    url = _text(answer, "bootstrap_url_as_http_redirection")
+    url = answered_text(answer, "bootstrap_url_as_http_redirection")
     console.dismiss()
     if console.is_json:
         console.document({"organization_id": str(organization), "bootstrap_url": url})
@@ -150,15 +151,6 @@ def stats(administration: Administration, organization: "OrganizationID") -> Non
     with administration.transport() as transport:
         answer = transport.get("organizations", str(organization), "stats")
     administration.console.document(answer, sort_keys=True)
-
-
-def _text(answer: object, name: str) -> str:
-    from parsec.client.step import InvalidAnswer
-
-    found = answer.get(name) if isinstance(answer, dict) else None
-    if not isinstance(found, str):
-        raise InvalidAnswer(f"The server's answer lacks {name}")
-    return found
 
 
 def _sequester_der(path: "Path") -> bytes:

@@ -36,6 +36,13 @@ class Passwords:
         """Whether they are typed at the terminal."""
         return not (self.from_stdin or self.file or self.command or self.environ.get(VARIABLE))
 
+    @property
+    def gives_new(self) -> bool:
+        """Whether a new one needs no typing."""
+        if self.new_file is not None or self.from_stdin:
+            return True
+        return not self.typed and not self._opened_something
+
     def existing(self, prompt: str = "Enter password for the device:") -> str:
         """A password that something is protected by. Raises FlowError."""
         self._opened_something = True

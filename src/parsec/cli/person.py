@@ -20,7 +20,7 @@ from parsec.client.protection import ChosenProtection
 from parsec.client.step import News, NotFound, Question
 from parsec.crypto.sas import SASCode
 from parsec.crypto.totp import grouped_base32_secret
-from parsec.data.address import ServerAddr
+from parsec.data.address import InvitationType, ServerAddr
 from parsec.data.advisory import Decision
 from parsec.data.ids import DeviceID, UserID
 from parsec.data.people import DeviceLabel, EmailAddress, HumanHandle, UserProfile
@@ -232,6 +232,10 @@ class TerminalPerson:
         self._event("greeter", human_handle=str(news.human_handle))
         self._console.message(f"Invitation greeter: {news.human_handle}")
 
+    def _greeting_is_about(self, news: dialogue.GreetingIsAbout) -> None:
+        self._event("greeting", invitation_type=_JSON_TYPES[news.kind], whose=news.whose)
+        self._console.message(_GREETINGS[news.kind].format(whose=news.whose))
+
     def _new_device_label(self, news: dialogue.NewDeviceLabel) -> None:
         self._event("claimer_device", device_label=str(news.device_label))
         self._console.message(f"New device label: [{news.device_label}]")
@@ -346,6 +350,20 @@ _ACTIVITIES: Mapping[Activity, str] = {
     Activity.SAVE_DEVICE: "Saving device",
 }
 
+_GREETINGS: Mapping[InvitationType, str] = {
+    InvitationType.USER: "Whoever compares codes with you becomes a member (invited: {whose})",
+    InvitationType.DEVICE: "Whoever compares codes with you gets the account of {whose}",
+    InvitationType.SHAMIR_RECOVERY: "Whoever compares codes with you gets your share of the "
+    "account of {whose}",
+}
+
+_JSON_TYPES: Mapping[InvitationType, str] = {
+    InvitationType.USER: "user",
+    InvitationType.DEVICE: "device",
+    InvitationType.SHAMIR_RECOVERY: "shamir",
+}
+"""As in `invite list`."""
+
 _DONE: Mapping[Activity, str] = {
     Activity.CREATE_SETUP: "Shared recovery setup has been created",
     Activity.DELETE_SETUP: "Shared recovery setup has been deleted",
@@ -375,6 +393,7 @@ _NEWS: Mapping[type[News], _Handler] = {
     dialogue.Ended: TerminalPerson._ended,
     dialogue.OwnCode: TerminalPerson._own_code,
     dialogue.GreeterIs: TerminalPerson._greeter_is,
+    dialogue.GreetingIsAbout: TerminalPerson._greeting_is_about,
     dialogue.NewDeviceLabel: TerminalPerson._new_device_label,
     dialogue.NewUser: TerminalPerson._new_user,
     dialogue.SharesNeeded: TerminalPerson._shares_needed,

@@ -7,8 +7,9 @@ says, else as the server recommends, else by a password.
 from collections.abc import Mapping, Sequence
 
 from parsec.cli.console import Console
+from parsec.cli.devices import needs_code
 from parsec.cli.keyholders import Keyholders
-from parsec.cli.keys import WITH_TOTP, Wish
+from parsec.cli.keys import Wish
 from parsec.client.guards import Guard
 from parsec.client.protection import ChosenProtection
 from parsec.client.step import FlowError, Refused
@@ -20,7 +21,6 @@ from parsec.data.device_file import (
     OpenBaoDeviceFile,
     PasswordDeviceFile,
     PkiDeviceFile,
-    RecoveryDeviceFile,
 )
 
 _PROMPT = "How should this device be protected?"
@@ -32,29 +32,6 @@ _WORDS: Mapping[Primary, str] = {
     Primary.OPENBAO: "single sign-on (OpenBao)",
 }
 _AND_CODE = " and a one-time code"
-
-_PRIMARIES: Mapping[type[AnyDeviceFile], Primary] = {
-    PasswordDeviceFile: Primary.PASSWORD,
-    KeyringDeviceFile: Primary.KEYRING,
-    PkiDeviceFile: Primary.PKI,
-    OpenBaoDeviceFile: Primary.OPENBAO,
-}
-
-
-def needs_code(file: AnyDeviceFile) -> bool:
-    """Whether a device opens only with a one-time code."""
-    return not isinstance(file, RecoveryDeviceFile) and file.totp_opaque_key_id is not None
-
-
-def protection_of(file: AnyDeviceFile) -> Protection | None:
-    """How a device is protected; None where no server would recommend that or another way."""
-    primary = _PRIMARIES.get(type(file))
-    return None if primary is None else Protection(primary, needs_code(file))
-
-
-def protection_name(file: AnyDeviceFile) -> str:
-    """The same in a word, such as `password+totp`."""
-    return f"{file.PROTECTION}{WITH_TOTP if needs_code(file) else ''}"
 
 
 def recommended(advisory: Advisory) -> str:
@@ -106,14 +83,15 @@ class Protections:
 
     def _chosen(self, advisory: Advisory, server: ServerAddr | None) -> Protection:
         wish = self._wish
-        if wish.primary is not None:
-            primary = Primary(wish.primary.upper())
-        elif not advisory.protections or wish.ignore_advisory:
-            primary = Primary.PASSWORD
-        else:
-            primary = self._recommended_primary(advisory, server)
         with_totp = self._code_before if wish.with_totp is None else wish.with_totp
-        return self._advised(Protection(primary, with_totp), advisory)
+        if wish.primary is not None:
+            return self._advised(Protection(Primary(wish.primary.upper()), with_totp), advisory)
+        if advisory.protections and not wish.ignore_advisory:
+            primary = self._offered(_known_primaries(advisory), advisory, server)
+            return Protection(primary, with_totp or advisory.asks_totp(primary))
+        if wish.asks_always:
+            return Protection(self._offered(list(_WORDS), Advisory(), server), with_totp)
+        return Protection(Primary.PASSWORD, with_totp)
 
     def _advised(self, wanted: Protection, advisory: Advisory) -> Protection:
         """What was wanted, with a one-time code where the server recommends that."""
@@ -129,20 +107,20 @@ class Protections:
         self._console.message("The server recommends a one-time code in addition")
         return Protection(wanted.primary, with_totp=True)
 
-    def _recommended_primary(self, advisory: Advisory, server: ServerAddr | None) -> Primary:
-        known = _known_primaries(advisory)
-        if Primary.PASSWORD in known and self._keyholders.has_password:
+    def _offered(
+        self, primaries: Sequence[Primary], advisory: Advisory, server: ServerAddr | None
+    ) -> Primary:
+        if Primary.PASSWORD in primaries and self._keyholders.has_new_password:
             return Primary.PASSWORD
-        faults = {primary: self._keyholders.fault(primary, server) for primary in known}
-        usable = [primary for primary in known if faults[primary] is None]
+        faults = {primary: self._keyholders.fault(primary, server) for primary in primaries}
+        usable = [primary for primary in primaries if faults[primary] is None]
         if not usable:
             raise _nothing_usable([fault for fault in faults.values() if fault is not None])
         words = [_with_code(primary, advisory) for primary in usable]
         if len(usable) == 1:
-            self._console.message(f"The server recommends to protect devices by {words[0]}")
+            self._console.message(f"This device will be protected by {words[0]}")
             return usable[0]
-        place = self._console.choose(_PROMPT, words, option="--auth PROTECTION")
-        return usable[place]
+        return usable[self._console.choose(_PROMPT, words, option="--auth PROTECTION")]
 
     def _new_guard(self, primary: Primary, server: ServerAddr | None, prompt: str) -> Guard:
         match primary:

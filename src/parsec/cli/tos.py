@@ -20,6 +20,7 @@ from parsec.cli.values import PATH
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from parsec.client.transport import Json
     from parsec.data.people import OrganizationID
     from parsec.protocol.tos import TosGetOk
 
@@ -96,11 +97,11 @@ def config(
     """
     if (bool(terms), remove, from_json is not None).count(True) != 1:
         raise click.UsageError("Give LOCALE=URL, or --from-json, or --remove")
-    tos: dict[str, str] | None
+    tos: dict[str, Json] | None
     if remove:
         tos = None
     else:
-        tos = _read_terms(from_json) if from_json else dict(map(_locale_and_url, terms))
+        tos = {**(_read_terms(from_json) if from_json else dict(map(_locale_and_url, terms)))}
     with administration.transport() as transport:
         transport.patch("organizations", str(organization), body={"tos": tos})
 
@@ -110,7 +111,9 @@ def _locale_and_url(text: str) -> tuple[str, str]:
     if not equals:
         raise click.UsageError(f"Missing '=<URL>' in argument ('{text}')")
     if not locale or not url:
-        raise click.UsageError(f"A locale and an address are needed, as in en_US=https://… ({text})")
+        raise click.UsageError(
+            f"A locale and an address are needed, as in en_US=https://… ({text})"
+        )
     return locale, url
 
 

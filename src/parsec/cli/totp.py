@@ -68,8 +68,7 @@ def setup(acting: Acting, no_qr: bool, no_device: bool) -> None:
 @acting_options
 def status(acting: Acting) -> None:
     """Show whether one-time codes are set up, and which devices on this machine ask for them."""
-    from parsec.cli.devices import device_json, device_lines
-    from parsec.cli.protections import needs_code
+    from parsec.cli.devices import device_json, device_lines, needs_code
     from parsec.client.flows.totp import totp_is_set_up
 
     console = acting.console
@@ -127,7 +126,7 @@ def disable(acting: Acting, ignore_advisory: bool) -> None:
 @_NO_QR
 @stacked(totp_options)
 @with_console
-def reset(console: Console, url: "TOTPResetAddr", no_qr: bool, **values: object) -> None:
+def reset(console: Console, /, url: "TOTPResetAddr", no_qr: bool, **values: object) -> None:
     """Set up one-time codes again with the link that the administrator of the server made.
 
     For when the authenticator is lost. No device is needed; all devices that ask for codes open
@@ -158,7 +157,7 @@ def _protect(desk: "Desk", unlocked: "Unlocked") -> None:
 
 
 def _check_recommended_without(desk: "Desk", unlocked: "Unlocked") -> None:
-    from parsec.cli.protections import protection_of
+    from parsec.cli.devices import protection_of
     from parsec.client.flows.protection import fetch_advisory
     from parsec.client.step import Refused
 

@@ -158,6 +158,16 @@ def read_duration(text: str) -> float:
     return seconds
 
 
+def answered_text(answer: object, name: str) -> str:
+    """A text in what an administrator's server answered. Raises InvalidAnswer."""
+    from parsec.client.step import InvalidAnswer
+
+    found = answer.get(name) if isinstance(answer, dict) else None
+    if not isinstance(found, str):
+        raise InvalidAnswer(f"The server's answer lacks {name}")
+    return found
+
+
 def _path(text: str) -> Any:
     # Loaded late like the rest: it takes longer than all modules of the command line.
     from pathlib import Path

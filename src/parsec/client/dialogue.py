@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from parsec.client.protection import ChosenProtection
 from parsec.client.step import News, Question
 from parsec.crypto.sas import SASCode
+from parsec.data.address import InvitationType
 from parsec.data.advisory import Advisory, Decision
 from parsec.data.ids import UserID
 from parsec.data.instant import Instant
@@ -158,6 +159,14 @@ class GreeterIs(News):
     """Who greets."""
 
     human_handle: HumanHandle
+
+
+@dataclass(frozen=True)
+class GreetingIsAbout(News):
+    """What is given to whom compares codes now: membership, the own account, or shares of one."""
+
+    kind: InvitationType
+    whose: str
 
 
 @dataclass(frozen=True)

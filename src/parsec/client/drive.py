@@ -5,7 +5,7 @@ from contextlib import suppress
 from functools import partial
 from typing import TypeVar
 
-from parsec.client.step import Ask, Flow, FlowError, Step, Wait
+from parsec.client.step import Ask, Flow, Step, Wait
 
 T = TypeVar("T")
 
@@ -13,7 +13,7 @@ T = TypeVar("T")
 def drive(flow: Flow[T], carry_out: Callable[[Step], object]) -> T:
     """The result of a flow whose steps `carry_out` carries out, one after the other.
 
-    A FlowError of a step is thrown into the flow. So is the KeyboardInterrupt that breaks off a
+    An error of a step is thrown into the flow. So is the KeyboardInterrupt that breaks off a
     step: the flow may then still tell, keep, and call (to cancel what it began), but neither ask
     nor wait any more, and a second one ends at once. Raises what the flow does not catch.
     """
@@ -37,7 +37,7 @@ def _run(flow: Flow[T], carry_out: Callable[[Step], object]) -> T:
             raise KeyboardInterrupt
         try:
             answer = carry_out(step)
-        except FlowError as error:
+        except Exception as error:
             advance = partial(flow.throw, error)
         except KeyboardInterrupt as interrupt:
             if interrupted:

@@ -6,7 +6,7 @@ with what was announced. Those about sequester services are signed by the author
 """
 
 import enum
-from typing import Annotated, Any, Literal, Self, TypeAlias
+from typing import Annotated, Any, ClassVar, Literal, Self, TypeAlias
 
 import msgspec
 
@@ -45,7 +45,14 @@ class RealmRole(enum.StrEnum):
 
 
 class Certificate(Record, frozen=True, kw_only=True):
-    """Any signed statement."""
+    """Any signed statement.
+
+    The limits leave room for fields to come. They are tight because signing is cheap and reading
+    is not: a member may send hundreds of certificates at once.
+    """
+
+    FRAME_LIMIT: ClassVar[int] = 4 << 10
+    MAX_VALUES: ClassVar[int] = 128
 
     def sign(self, key: SigningKey) -> bytes:
         """The certificate as it travels: signature, then frame."""
@@ -198,6 +205,9 @@ class ShamirRecoveryBriefCertificate(
 ):
     """A user can be recovered with that many shares of those recipients."""
 
+    FRAME_LIMIT: ClassVar[int] = 16 << 10
+    MAX_VALUES: ClassVar[int] = 1 << 10
+
     author: DeviceID
     timestamp: Instant
     user_id: UserID
@@ -218,6 +228,9 @@ class ShamirRecoveryShareCertificate(
 ):
     """The shares of one recipient, readable by that recipient alone."""
 
+    # All 255 shares may be those of one recipient.
+    FRAME_LIMIT: ClassVar[int] = 64 << 10
+
     author: DeviceID
     timestamp: Instant
     user_id: UserID
@@ -229,6 +242,9 @@ class ShamirRecoveryDeletionCertificate(
     Certificate, frozen=True, kw_only=True, tag="shamir_recovery_deletion_certificate"
 ):
     """A set-up no longer counts."""
+
+    FRAME_LIMIT: ClassVar[int] = 16 << 10
+    MAX_VALUES: ClassVar[int] = 1 << 10
 
     author: DeviceID
     timestamp: Instant
@@ -322,6 +338,9 @@ SequesterCertificate: TypeAlias = (
     SequesterAuthorityCertificate | SequesterServiceCertificate | SequesterRevokedServiceCertificate
 )
 
+_ANY_FRAME_LIMIT = ShamirRecoveryShareCertificate.FRAME_LIMIT
+_ANY_MAX_VALUES = ShamirRecoveryBriefCertificate.MAX_VALUES
+
 _COMMON: Reader[Any] = Reader(CommonCertificate)
 _REALM: Reader[Any] = Reader(RealmCertificate)
 _SHAMIR: Reader[Any] = Reader(ShamirCertificate)
@@ -359,4 +378,5 @@ def load_by_authority(
 
 
 def _load_any(kinds: Reader[Any], signed: bytes) -> Any:
-    return load_content(kinds, load_frame(unverified_message(signed)))
+    content = load_frame(unverified_message(signed), limit=_ANY_FRAME_LIMIT)
+    return load_content(kinds, content, max_values=_ANY_MAX_VALUES)

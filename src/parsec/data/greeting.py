@@ -3,11 +3,13 @@
 `data-types.md` 5. Each payload is framed, then encrypted with the shared key of the attempt.
 """
 
-from typing import Self
+from typing import Annotated, Self
+
+import msgspec
 
 from parsec.crypto.entropy import Entropy
 from parsec.crypto.keys import PrivateKey, PublicKey, SecretKey, VerifyKey
-from parsec.crypto.shamir import ShamirShare
+from parsec.crypto.shamir import MAX_SHARES, ShamirShare
 from parsec.data.ids import DeviceID, UserID, VlobID
 from parsec.data.people import DeviceLabel, HumanHandle, UserProfile
 from parsec.data.record import Record
@@ -82,4 +84,4 @@ class InviteShamirRecoveryConfirmation(
 ):
     """The shares of one recipient."""
 
-    weighted_share: list[ShamirShare]
+    weighted_share: Annotated[list[ShamirShare], msgspec.Meta(max_length=MAX_SHARES)]

@@ -34,6 +34,7 @@ class LocalManifest(Record, frozen=True, kw_only=True):
     """Any local manifest; a base of version 0 was never uploaded."""
 
     FRAME_LIMIT: ClassVar[int] = MANIFEST_LIMIT
+    MAX_VALUES: ClassVar[int] = MANIFEST_LIMIT >> 6
 
     def encrypt(self, key: SecretKey, entropy: Entropy) -> bytes:
         """The manifest as the local database has it."""

@@ -54,6 +54,8 @@ class Manifest(Record, frozen=True, kw_only=True):
     """Any manifest."""
 
     FRAME_LIMIT: ClassVar[int] = MANIFEST_LIMIT
+    # A real map has far more bytes than values.
+    MAX_VALUES: ClassVar[int] = MANIFEST_LIMIT >> 6
 
     author: DeviceID
     timestamp: Instant

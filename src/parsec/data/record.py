@@ -26,6 +26,8 @@ class Record(msgspec.Struct, frozen=True, kw_only=True, tag_field="type"):
 
     FRAME_LIMIT: ClassVar[int] = DEFAULT_LIMIT
     """Most bytes of the map."""
+    MAX_VALUES: ClassVar[int] = MAX_VALUES
+    """Most values in a map that is written otherwise than we would write it."""
 
     def dump(self) -> bytes:
         """The frame that holds this record."""
@@ -35,8 +37,7 @@ class Record(msgspec.Struct, frozen=True, kw_only=True, tag_field="type"):
     def load(cls, frame: bytes) -> Self:
         """Read the record in a frame. Raises MalformedError."""
         content = load_frame(frame, limit=cls.FRAME_LIMIT)
-        # A real map has far more bytes than values.
-        return load_content(reader(cls), content, max_values=cls.FRAME_LIMIT >> 6)
+        return load_content(reader(cls), content, max_values=cls.MAX_VALUES)
 
     def check(self) -> None:
         """Check what the types of the fields do not say. Raises MalformedError."""

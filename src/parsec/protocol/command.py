@@ -41,9 +41,15 @@ class Request(msgspec.Struct, Generic[R], frozen=True, kw_only=True, tag_field="
 
     FAMILY: ClassVar[Family]
 
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}(…)"  # many fields are secrets
+
 
 class Reply(msgspec.Struct, frozen=True, kw_only=True, tag_field="status"):
     """A command as the server answers it."""
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}(…)"  # many fields are secrets
 
 
 class MergedReply(Reply, frozen=True, kw_only=True):

@@ -67,7 +67,20 @@ def make_engine(database: Database) -> Engine:
         case MockedDatabase():
             return TemporarySqliteEngine()
         case PostgresqlDatabase():
-            raise StorageError("this version cannot use PostgreSQL yet")
+            return _postgresql_engine(database)
+
+
+def _postgresql_engine(database: PostgresqlDatabase) -> Engine:
+    # Only who uses PostgreSQL needs what it takes.
+    try:
+        from parsec.server.store.postgresql import PostgresqlEngine
+    except ModuleNotFoundError as error:
+        if error.name != "asyncpg":
+            raise
+        raise StorageError(
+            "PostgreSQL needs the extra `postgres`: pip install 'parsec-py[server,postgres]'"
+        ) from error
+    return PostgresqlEngine(database)
 
 
 async def _check_schema(engine: Engine, *, skip: bool) -> None:

@@ -2,6 +2,10 @@
 
 A transaction that commits hands its events to `Exchange.deliver`. Each open stream of a client is a
 `Subscription`, which collects the frames that concern it until the stream sends them.
+
+That somebody waits to be greeted is told anew at each of his polls. So of an invitation only the
+last such event waits for a stream, and none is remembered: a claimer who polls without end neither
+drives a greeter's stream away nor the memory out of what others have missed.
 """
 
 import asyncio
@@ -13,7 +17,7 @@ from typing import assert_never
 from parsec.data.ids import DeviceID, UserID
 from parsec.data.people import OrganizationID
 from parsec.protocol.command import dump_reply
-from parsec.protocol.events import OrganizationConfigEvent
+from parsec.protocol.events import GreetingAttemptReadyEvent, OrganizationConfigEvent
 from parsec.server.records import (
     AnyEvent,
     EventID,
@@ -78,7 +82,8 @@ class Exchange:
         organization = self._organization(organization_id)
         subscription = Subscription(organization, user_id, device_id)
         if last_event_id is not None:
-            subscription.frames.extend(organization.missed(subscription, last_event_id))
+            for frame in organization.missed(subscription, last_event_id):
+                subscription.add(frame)
         organization.subscriptions.add(subscription)
         return subscription
 
@@ -98,20 +103,21 @@ class Exchange:
 class Subscription:
     """The frames that wait for one stream."""
 
-    __slots__ = ("_organization", "_wake", "device_id", "frames", "is_closed", "user_id")
+    __slots__ = ("_organization", "_waiting", "_wake", "device_id", "is_closed", "user_id")
 
     def __init__(self, organization: "_Organization", user_id: UserID, device_id: DeviceID) -> None:
         self._organization = organization
         self.user_id = user_id
         self.device_id = device_id
-        self.frames: deque[bytes] = deque()
+        # In their order; the keys only tell which one another one replaces.
+        self._waiting: dict[object, bytes] = {}
         self.is_closed = False
         """No frame will come any more; those that wait are still to be sent."""
         self._wake: asyncio.Future[None] | None = None
 
     async def wait(self, seconds: float | None) -> bool:
         """Whether there are frames or the end, within so much time (None: any)."""
-        if not self.frames and not self.is_closed:
+        if not self._waiting and not self.is_closed:
             loop = asyncio.get_running_loop()
             self._wake = loop.create_future()
             timer = loop.call_later(seconds, self._wake_up) if seconds is not None else None
@@ -121,7 +127,13 @@ class Subscription:
                 self._wake = None
                 if timer is not None:
                     timer.cancel()
-        return bool(self.frames) or self.is_closed
+        return bool(self._waiting) or self.is_closed
+
+    def take(self) -> list[bytes]:
+        """The frames that wait, once."""
+        frames = list(self._waiting.values())
+        self._waiting.clear()
+        return frames
 
     def concerns(self, notification: Notification) -> bool:
         """Whether the device is told that event."""
@@ -129,11 +141,16 @@ class Subscription:
             return False
         return notification.recipients is None or self.user_id in notification.recipients
 
-    def add(self, frame: bytes) -> None:
-        """Have a frame sent; who is too slow is told nothing any more and will come back."""
-        self.frames.append(frame)
-        if len(self.frames) > MAX_BEHIND:
-            self.frames.clear()
+    def add(self, frame: bytes, *, instead_of: object = None) -> None:
+        """Have a frame sent; who is too slow is told nothing any more and will come back.
+
+        It takes the place of a frame that still waits and was given the same `instead_of`.
+        """
+        key = object() if instead_of is None else instead_of
+        self._waiting.pop(key, None)
+        self._waiting[key] = frame
+        if len(self._waiting) > MAX_BEHIND:
+            self._waiting.clear()
             self.close()
         self._wake_up()
 
@@ -154,11 +171,17 @@ class _Organization:
         self._memory: deque[Notification] = deque(maxlen=MEMORY)
 
     def tell(self, notification: Notification) -> None:
-        self._memory.append(notification)
-        frame = event_frame(notification)
+        match notification.content:
+            case GreetingAttemptReadyEvent(token=token):
+                # Who comes back from here comes back from what was remembered last.
+                last = self._memory[-1].event_id if self._memory else None
+                frame, instead_of = _frame(notification, last), token
+            case _:
+                self._memory.append(notification)
+                frame, instead_of = event_frame(notification), None
         for subscription in tuple(self.subscriptions):
             if subscription.concerns(notification):
-                subscription.add(frame)
+                subscription.add(frame, instead_of=instead_of)
 
     def close(self, user_id: UserID | None) -> None:
         for subscription in tuple(self.subscriptions):
@@ -179,8 +202,13 @@ class _Organization:
 
 def event_frame(notification: Notification) -> bytes:
     """The bytes of an event in a stream."""
+    return _frame(notification, notification.event_id)
+
+
+def _frame(notification: Notification, event_id: EventID | None) -> bytes:
     data = base64.b64encode(dump_reply(notification.content))
-    return b"data:%b\nid:%b\n\n" % (data, notification.event_id.hex().encode())
+    name = b"id:%b\n" % event_id.hex().encode() if event_id is not None else b""
+    return b"data:%b\n%b\n" % (data, name)
 
 
 def configuration_frame(configuration: OrganizationConfigEvent) -> bytes:

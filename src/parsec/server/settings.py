@@ -1,6 +1,7 @@
 """What an operator may choose, with its types and defaults; `command.py` reads it from options."""
 
 import hmac
+import re
 from pathlib import Path
 from typing import TypeAlias
 
@@ -51,13 +52,26 @@ class SqliteDatabase(msgspec.Struct, frozen=True):
         return f"sqlite:///{self.path}"
 
 
-class PostgresqlDatabase(msgspec.Struct, frozen=True):
+class PostgresqlDatabase(msgspec.Struct, frozen=True, kw_only=True):
     """A database of a PostgreSQL server; the URL may hold a password."""
 
     url: Secret
+    min_connections: int = 1
+    """Opened at the start; the one for notifications counts."""
+    max_connections: int = 7
+    attempts: int = 10
+    """How often to try to connect before giving up."""
+    pause: float = 1.0
+    """Seconds between two attempts."""
 
     def __str__(self) -> str:
-        return "postgresql"
+        """Where it is; whatever could hold a password is left out."""
+        found = _PUBLIC_PART.fullmatch(self.url.reveal())
+        return f"postgresql://{found['place']}" if found else "postgresql://…"
+
+
+# An at sign anywhere else would come from a password that was not escaped.
+_PUBLIC_PART = re.compile(r"[a-z]+://(?:[^/@?#]*@)?(?P<place>[^@?#]*)(?:\?[^@#]*)?")
 
 
 class MockedDatabase(msgspec.Struct, frozen=True):
@@ -114,6 +128,13 @@ class Tls(msgspec.Struct, frozen=True, kw_only=True):
     """OpenSSL's notation; None: the modern ones of Python."""
 
 
+class RateLimit(msgspec.Struct, frozen=True, kw_only=True):
+    """How often something may happen: at once, and in the long run."""
+
+    burst: int
+    per_second: float
+
+
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """A server's settings."""
 
@@ -140,6 +161,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     cryptpad: CryptPadConfig = CryptPadConfigDisabled()
     openbao: OpenBaoConfig = OpenBaoConfigDisabled()
     cors_allow_origins: tuple[str, ...] = ()
+    failed_lookups: RateLimit | None = RateLimit(burst=500, per_second=5)
+    """How many wrong tokens and unknown organizations an address is told; None: any number."""
     proxy_trusted_addresses: str = "127.0.0.1"
     """Addresses and networks, separated by commas, or `*`."""
     tls: Tls | None = None

@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from typing import Any
 
+import msgspec
 import pytest
 
 from parsec.client.dialogue import (
@@ -21,10 +22,11 @@ from parsec.client.dialogue import (
 from parsec.client.flows.greeting import (
     AttemptCancelled,
     GreeterLine,
+    GreetingFault,
     join_as_greeter,
     trust_as_greeter,
 )
-from parsec.client.flows.shamir import no_shares, recover
+from parsec.client.flows.shamir import check_given_shares, no_shares, recover
 from parsec.client.guards.password import PasswordGuard
 from parsec.client.protection import ChosenProtection
 from parsec.client.records import GatheredShares, NewDevice, RecoveryDone
@@ -32,7 +34,7 @@ from parsec.client.step import Conflict, Flow, InvalidAnswer, Offline, Refused
 from parsec.crypto.entropy import system_entropy
 from parsec.crypto.keys import SecretKey
 from parsec.crypto.shamir import ShamirShare
-from parsec.data.address import InvitationType
+from parsec.data.address import InvitationType, ServerAddr
 from parsec.data.certificates import DeviceCertificate, DevicePurpose
 from parsec.data.greeting import InviteShamirRecoveryConfirmation, InviteShamirRecoveryData
 from parsec.data.ids import AccessToken, UserID
@@ -314,6 +316,7 @@ def test_a_wrong_share_and_nobody_left_to_ask_ends_with_a_clear_message() -> Non
 
     assert isinstance(claimer.error, InvalidAnswer)
     assert "wrong" in str(claimer.error)
+    assert isinstance(claimer.kept[-1], RecoveryDone)  # so that a later run asks anew
     assert not world.created
 
 
@@ -328,7 +331,97 @@ def test_a_share_at_zero_is_never_taken_for_the_secret() -> None:
 
     claimer = world.run()
 
-    assert isinstance(claimer.error, InvalidAnswer)
+    assert isinstance(claimer.error, GreetingFault)
+    assert not claimer.kept
+
+
+def test_a_recipient_who_gives_more_than_its_shares_is_refused() -> None:
+    """Two forged shares would reach the threshold of two alone."""
+    world = World([1, 1], 2)
+    alice = world.people["Alice"]
+    forged = ShamirRecoverySecret(
+        data_key=SecretKey(bytes(32)), reveal_token=AccessToken(bytes(16))
+    )
+    world.shares[alice] = deal_shares(
+        forged, threshold=2, weights={alice: 2}, entropy=system_entropy
+    )[alice]
+
+    claimer = world.run()
+
+    assert isinstance(claimer.error, GreetingFault)
+    assert not claimer.kept
+
+
+@pytest.mark.parametrize("raws", [[], [b"\x01a", b"\x01b"], [b"\x01a", b"\x02bb"]])
+def test_shares_that_cannot_be_those_of_the_set_up_are_refused(raws: list[bytes]) -> None:
+    with pytest.raises(GreetingFault):
+        check_given_shares([ShamirShare(raw) for raw in raws], expected=2)
+
+
+def test_shares_are_kept_before_the_recipient_is_told_that_they_arrived() -> None:
+    world = World([1], 1)
+    serve = world.serve
+
+    def interrupted(request: Any) -> Any:
+        if isinstance(request, wire.InviteClaimerStep) and isinstance(
+            request.claimer_step, wire.ClaimerStep8Acknowledge
+        ):
+            raise KeyboardInterrupt
+        return serve(request)
+
+    flow = recover(world.addr, world.info, no_shares(world.addr, world.info), world.clock.means())
+    claimer = world.claimer = Side(flow, interrupted, world.answer)
+
+    while not claimer.done:
+        converse_once(world.clock, claimer, *world.greeters)
+
+    assert [type(record) for record in claimer.kept] == [GatheredShares]
+
+
+def test_a_lost_answer_to_the_registration_does_not_end_the_recovery() -> None:
+    """Each attempt registers another device, so that the first one does no harm."""
+    world = World([1], 1)
+    serve = world.serve
+
+    def lossy(request: Any) -> Any:
+        reply = serve(request)
+        if isinstance(request, DeviceCreate) and len(world.created) == 1:
+            raise Offline("The answer got lost")
+        return reply
+
+    flow = recover(world.addr, world.info, no_shares(world.addr, world.info), world.clock.means())
+    claimer = world.claimer = Side(flow, lossy, world.answer)
+
+    while not claimer.done:
+        converse_once(world.clock, claimer, *world.greeters)
+
+    first, second = (request.device_certificate for request in world.created)
+    assert first != second
+    assert claimer.error is None
+
+
+def test_the_new_device_goes_where_the_invitation_led() -> None:
+    world = World([1], 1)
+    world.recovery_device = msgspec.structs.replace(
+        world.recovery_device, server_url=ServerAddr(hostname="old.invalid")
+    )
+
+    claimer = world.run()
+
+    assert claimer.result.server_url == world.addr.server
+
+
+def test_kept_shares_of_somebody_the_server_no_longer_names_are_left_out() -> None:
+    world = World([1, 1], 2)
+    stranger = UserID.generate(system_entropy)
+    before = no_shares(world.addr, world.info).with_shares(
+        {stranger: [ShamirShare(b"\x05" + bytes(90))]}
+    )
+
+    claimer = world.run(before)
+
+    assert claimer.error is None
+    assert len(world.greeters) == 2
 
 
 def test_a_recipient_revoked_meanwhile_is_left_out_and_another_one_asked() -> None:

@@ -216,6 +216,15 @@ def test_mails_may_go_to_a_folder_whatever_the_case(place: Place) -> None:
     assert isinstance(settled(place, "--email-host", "mocked").settings.mail.by, MailFolder)
 
 
+def test_limits_of_one_time_codes_are_off_unless_wanted(place: Place) -> None:
+    wanted = ("--totp-reset-lifetime", "86400", "--totp-opaque-keys-per-user", "1000")
+
+    off, on = settled(place).settings, settled(place, *wanted).settings
+
+    assert (off.totp_reset_lifetime, off.totp_opaque_keys_per_user) == (None, None)
+    assert (on.totp_reset_lifetime, on.totp_opaque_keys_per_user) == (86_400, 1_000)
+
+
 def test_openbao_needs_a_way_to_log_in(place: Place) -> None:
     with pytest.raises(Failure, match="nobody could log in"):
         settled(place, "--openbao-server-url", "https://openbao.example.com")

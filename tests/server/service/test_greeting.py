@@ -223,6 +223,57 @@ async def test_a_claimer_is_told_when_the_greeter_last_came(meeting: Meeting) ->
     ]
 
 
+async def attempts(place: World) -> int:
+    async with place.engine.transaction(write=False) as transaction:
+        ((number,),) = await transaction.rows("SELECT COUNT(*) FROM greeting_attempt")
+    assert isinstance(number, int)
+    return number
+
+
+async def test_a_claimer_who_starts_again_and_again_fills_no_database(meeting: Meeting) -> None:
+    await meeting.greeter_starts()
+    greeter_came_on = meeting.place.now
+
+    numbers = set()
+    for _ in range(20):
+        meeting.place.now = meeting.place.now.plus(seconds=1)
+        attempt = await meeting.claimer_starts()
+        meeting.place.now = meeting.place.now.plus(seconds=1)
+        await meeting.claimer_cancels(attempt)
+        numbers.add(await attempts(meeting.place))
+
+    assert max(numbers) <= 4
+    info = await invite_info(meeting.place.claimer(meeting.token), invite.InviteInfo())
+    assert isinstance(info, invite.InviteInfoOkUser)
+    assert info.administrators[0].last_greeting_attempt_joined_on == greeter_came_on
+
+
+async def test_however_often_a_side_starts_the_other_learns_what_became_of_its_attempt(
+    meeting: Meeting,
+) -> None:
+    attempt = await meeting.both_start()
+    for _ in range(5):
+        meeting.place.now = meeting.place.now.plus(seconds=1)
+        await meeting.claimer_starts()
+
+    reply = await meeting.greeter_takes(attempt, GREETER_STEPS[0])
+
+    assert isinstance(reply, statuses.GreetingAttemptCancelled)
+    assert reply.reason is CancelledGreetingAttemptReason.AUTOMATICALLY_CANCELLED
+
+
+async def test_who_only_waits_keeps_no_writer_away(meeting: Meeting) -> None:
+    attempt = await meeting.both_start()
+    await meeting.claimer_takes(attempt, CLAIMER_STEPS[0])
+
+    async with meeting.place.engine.transaction(write=True):
+        again = await meeting.claimer_takes(attempt, CLAIMER_STEPS[0])
+
+    assert again == statuses.NotReady()
+    ready = GreetingAttemptReadyEvent(token=meeting.token, greeting_attempt=attempt)
+    assert meeting.place.told(meeting.alice) == [[ready, ready]]
+
+
 async def test_a_greeter_who_lost_the_right_stops_in_the_middle(meeting: Meeting) -> None:
     attempt = await meeting.both_start()
     await meeting.place.change(meeting.alice, profile=UserProfile.STANDARD)

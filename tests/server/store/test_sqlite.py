@@ -1,6 +1,7 @@
 """The engine on SQLite: the contract of all engines, and what a file adds to it."""
 
 import asyncio
+import contextlib
 import sqlite3
 import stat
 import subprocess
@@ -10,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from parsec.server.store import migrations
+from parsec.server.store import migrations, sqlite
 from parsec.server.store.engine import SchemaError, StorageError
 from parsec.server.store.migrations import Migration
 from parsec.server.store.sqlite import SqliteEngine, TemporarySqliteEngine
@@ -221,4 +222,86 @@ async def test_what_was_confirmed_survives_a_kill(tmp_path: Path) -> None:
     assert found[:50] == [f"{number:06}" for number in confirmed]
     # Those that follow are whole and in order, whether anybody heard of them or not.
     assert found == [f"{number:06}" for number in range(len(found))]
+    await engine.close()
+
+
+async def filled_up(path: Path) -> SqliteEngine:
+    """An engine whose database takes a little more, not much."""
+    engine = SqliteEngine(path)
+    await engine.migrate()
+    async with engine.transaction(write=True) as transaction:
+        await transaction.rows("CREATE TABLE heap (content BLOB)")
+        ((pages,),) = await transaction.rows("PRAGMA page_count")
+    async with engine.transaction(write=True) as transaction:
+        await transaction.rows(f"PRAGMA max_page_count = {pages + 5}")
+    return engine
+
+
+async def pile(engine: SqliteEngine, size: int) -> None:
+    async with engine.transaction(write=True) as transaction:
+        await transaction.rows("INSERT INTO heap VALUES (:content)", content=bytes(size))
+
+
+async def heap(engine: SqliteEngine) -> list[int]:
+    async with engine.transaction(write=False) as transaction:
+        return [size for (size,) in await transaction.rows("SELECT length(content) FROM heap")]
+
+
+async def test_what_was_told_to_fail_by_a_full_disk_was_not_kept(tmp_path: Path) -> None:
+    """SQLite undoes the whole batch at once, not only who found the disk full."""
+    engine = await filled_up(tmp_path / "parsec.sqlite")
+
+    results = await asyncio.gather(
+        *(pile(engine, size) for size in (1, 200_000, 2)), return_exceptions=True
+    )
+
+    assert [type(result) for result in results] == [StorageError, StorageError, type(None)]
+    assert await heap(engine) == [2]
+    await engine.close()
+
+
+async def test_who_goes_on_after_a_full_disk_is_stopped(tmp_path: Path) -> None:
+    engine = await filled_up(tmp_path / "parsec.sqlite")
+
+    with pytest.raises(StorageError):
+        async with engine.transaction(write=True) as transaction:
+            with contextlib.suppress(StorageError):
+                await transaction.rows("INSERT INTO heap VALUES (zeroblob(200000))")
+            await transaction.rows("INSERT INTO heap VALUES (x'00')")
+
+    assert await heap(engine) == []
+    await engine.close()
+
+
+async def test_a_commit_that_fails_in_whatever_way_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    engine = await filled_up(tmp_path / "parsec.sqlite")
+
+    def end(connection: sqlite3.Connection, sql: str, values: object = ()) -> list[object]:
+        if sql == "COMMIT":
+            raise sqlite3.DatabaseError("database disk image is malformed")
+        return run(connection, sql, values)
+
+    run = sqlite._run
+    with monkeypatch.context() as patch:
+        patch.setattr(sqlite, "_run", end)
+        with pytest.raises(StorageError, match="malformed"):
+            await pile(engine, 1)
+    await pile(engine, 2)
+
+    assert await heap(engine) == [2]
+    await engine.close()
+
+
+async def test_a_file_damaged_while_it_is_used_is_told(tmp_path: Path) -> None:
+    path = tmp_path / "parsec.sqlite"
+    await filled(path)
+    engine = SqliteEngine(path)
+    with path.open("r+b") as file:
+        file.write(b"\xff" * 4096)
+
+    with pytest.raises(StorageError):
+        await names(engine)
+
     await engine.close()

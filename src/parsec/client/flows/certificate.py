@@ -12,7 +12,17 @@ from parsec.client.dialogue import Activity, Began, Ended, Notice
 from parsec.client.records import ForgottenCertificates, VerifiedCertificates
 from parsec.client.rules.certificates import Ledger, integrate
 from parsec.client.rules.timing import GreaterTimestampOffset, greater_timestamp
-from parsec.client.step import Flow, InvalidAnswer, Means, Refused, call, keep, tell
+from parsec.client.step import (
+    Flow,
+    HttpRefusal,
+    InvalidAnswer,
+    Means,
+    Offline,
+    Refused,
+    call,
+    keep,
+    tell,
+)
 from parsec.data.instant import Instant
 from parsec.data.local_device import LocalDevice
 from parsec.protocol.command import Request
@@ -22,6 +32,8 @@ R = TypeVar("R")
 
 
 _UPLOAD_LIMIT = 100
+_FURTHEST_AHEAD_SECONDS = 300.0
+"""What servers accept themselves (`wire.md` 2.1)."""
 
 
 @dataclass
@@ -45,9 +57,12 @@ def poll_certificates(session: Session) -> Flow[int]:
     return added
 
 
-def poll_quietly(session: Session) -> Flow[int]:
-    """The same without a word, after an upload of one's own."""
-    return (yield from _poll(session))
+def poll_quietly(session: Session) -> Flow[None]:
+    """The same after an upload of one's own, which has succeeded whatever becomes of the poll."""
+    try:
+        yield from _poll(session)
+    except (Offline, HttpRefusal) as error:
+        yield from tell(Notice(f"The server's confirmation could not be fetched: {error}"))
 
 
 def _poll(session: Session) -> Flow[int]:
@@ -62,10 +77,31 @@ def _poll(session: Session) -> Flow[int]:
         integration = integrate(session.ledger, answer)
     for warning in integration.warnings:
         yield from tell(Notice(warning.gap.explanation))
+    check_own_certificates(integration.ledger, device)
     if integration.accepted:
         yield from keep(VerifiedCertificates(device, integration.accepted))
     session.ledger = integration.ledger
     return len(integration.accepted)
+
+
+def check_own_certificates(ledger: Ledger, device: LocalDevice) -> None:
+    """Check that user and device are known, by the keys that we hold. Raises InvalidAnswer.
+
+    Both came from whoever enrolled us, before there was a certificate to check them against
+    (`client.md` 11.5).
+    """
+    own = ledger.device(device.device_id)
+    if own is None:
+        raise InvalidAnswer("The server does not show the certificate of this device")
+    if (
+        own.user_id != device.user_id
+        or own.verify_key != device.signing_key.verify_key
+        or ledger.public_key(device.user_id) != device.private_key.public_key
+    ):
+        raise InvalidAnswer(
+            "The certificates of this device do not hold its keys",
+            hint="whoever enrolled it may not be who they seemed: ask an administrator",
+        )
 
 
 def empty_ledger(device: LocalDevice) -> Ledger:
@@ -89,10 +125,19 @@ def upload(
             raise clock_differs(reply)
         if not isinstance(reply, RequireGreaterTimestamp):
             return reply
-        timestamp = greater_timestamp(
-            means.now(), reply.strictly_greater_than, GreaterTimestampOffset.COMMON_CERTIFICATE
-        )
+        timestamp = _later(reply.strictly_greater_than, means)
     raise InvalidAnswer("The server never accepts the date of what it is sent")
+
+
+def _later(than: Instant, means: Means) -> Instant:
+    # A date in the future would block everybody else until it has come: no server may ask for it.
+    now = means.now()
+    if than.seconds_since(now) > _FURTHEST_AHEAD_SECONDS:
+        raise InvalidAnswer(
+            "The server asks for a signature with a date in the future",
+            hint="its clock or this machine's is wrong, or the server is dishonest",
+        )
+    return greater_timestamp(now, than, GreaterTimestampOffset.COMMON_CERTIFICATE)
 
 
 def clock_differs(reply: TimestampOutOfBallpark) -> Refused:

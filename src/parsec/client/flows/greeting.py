@@ -15,7 +15,7 @@ the peer learns it too, and nothing is ever sent after it. Whatever ends a conve
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Protocol, TypeVar
 
 from parsec.client.dialogue import Activity, Began, ChooseSASCode, Ended, OwnCode, Peer
@@ -89,6 +89,10 @@ class WrongCode(GreetingFault):
 
 class PeerTimeout(Cancelled):
     """The peer did not show up in time."""
+
+
+class InvitationEnded(Conflict):
+    """The invitation was used or cancelled, and its attempts with it."""
 
 
 class GreeterUnavailable(Refused):
@@ -193,7 +197,7 @@ class Joined:
     line: Line
     attempt: GreetingAttemptID
     key: SecretKey
-    codes: SASCodes
+    codes: SASCodes = field(repr=False)
 
 
 @dataclass(frozen=True)
@@ -444,12 +448,13 @@ def _expect(found: object, expected: type[T]) -> T:
 def _cancelling(line: Line, attempt: GreetingAttemptID, conversation: Flow[T]) -> Flow[T]:
     try:
         return (yield from conversation)
-    except (AttemptCancelled, GreeterUnavailable, Conflict):
+    except (AttemptCancelled, GreeterUnavailable, InvitationEnded):
         raise  # there is no attempt left to cancel
     except GreetingFault as fault:
         yield from line.cancel(attempt, fault.reason)
         raise
-    except (FlowError, KeyboardInterrupt):
+    except (Exception, KeyboardInterrupt):
+        # Whatever it is, a bug included: the peer must not be left waiting.
         yield from line.cancel(attempt, Reason.MANUALLY_CANCELLED)
         raise
 
@@ -482,9 +487,9 @@ def _refusal(reply: Reply, side: GreeterOrClaimer) -> FlowError:
         case statuses.InvitationNotFound():
             return NotFound("Invitation not found")
         case statuses.InvitationCompleted():
-            return Conflict("Invitation already used")
+            return InvitationEnded("Invitation already used")
         case statuses.InvitationCancelled():
-            return Conflict("Invitation cancelled")
+            return InvitationEnded("Invitation cancelled")
         case statuses.GreeterNotFound():
             return GreeterUnavailable("The greeter is not a member of the organization")
         case statuses.GreeterRevoked():
@@ -502,8 +507,10 @@ def _refusal(reply: Reply, side: GreeterOrClaimer) -> FlowError:
 
 def _cancellation_text(origin: GreeterOrClaimer, reason: Reason, ours: bool) -> str:
     who = origin.value.lower()
-    if ours:
+    if ours and reason is Reason.AUTOMATICALLY_CANCELLED:
         return f"The {who} started again elsewhere"
+    if ours:
+        return f"The {who} cancelled elsewhere"
     return {
         Reason.INVALID_SAS_CODE: f"The {who} did not recognize your code",
         Reason.MANUALLY_CANCELLED: f"The {who} cancelled",

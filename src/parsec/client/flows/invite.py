@@ -17,11 +17,13 @@ from parsec.client.dialogue import (
     EnterDeviceLabel,
     EnterHumanHandle,
     GreeterIs,
+    GreetingIsAbout,
     NewDeviceLabel,
     NewUser,
+    Notice,
     Person,
 )
-from parsec.client.flows.certificate import Session, poll_certificates
+from parsec.client.flows.certificate import Session, poll_certificates, poll_quietly
 from parsec.client.flows.device import create_device
 from parsec.client.flows.greeting import (
     Channel,
@@ -69,6 +71,7 @@ from parsec.data.greeting import (
 from parsec.data.ids import AccessToken, DeviceID, UserID
 from parsec.data.local_device import LocalDevice, first_device
 from parsec.data.people import EmailAddress
+from parsec.data.topics import Topic
 from parsec.protocol import invite, statuses
 from parsec.protocol.invite import (
     InvitationEmailSentStatus,
@@ -184,18 +187,23 @@ def _addr(device: LocalDevice, kind: InvitationType, token: AccessToken) -> Invi
 # --- The greeter ---
 
 
-def greet(session: Session, token: AccessToken) -> Flow[None]:
-    """Greet whoever claims that invitation, whatever its kind."""
+def greet(
+    session: Session, token: AccessToken, *, expected: InvitationType | None = None
+) -> Flow[None]:
+    """Greet whoever claims that invitation.
+
+    What is about to be given away depends on the kind of the invitation, for which there is only
+    the server's word: the person is told before any code is compared, and `expected` refuses
+    another kind.
+    """
     yield from poll_certificates(session)
     item = yield from _find_invitation(session.device, token)
+    _check_kind(item, expected)
     shares: list[ShamirShare] = []
     if isinstance(item, InviteListItemShamirRecovery):
         # Before anybody is kept waiting: is there a share to give at all?
-        certificate = share_to_give(
-            session.ledger, item.claimer_user_id, item.shamir_recovery_created_on
-        )
-        opened = open_share(session.ledger, certificate, session.device.private_key)
-        shares = opened.weighted_share
+        shares = yield from _shares_to_give(session, item)
+    yield from tell(_about(session, item))
     yield from tell(Began(Activity.WAIT_CLAIMER))
     line = GreeterLine(session.device, token)
     joined = yield from join_as_greeter(line, session.means)
@@ -203,13 +211,49 @@ def greet(session: Session, token: AccessToken) -> Flow[None]:
     channel = yield from trust_as_greeter(joined, session.means)
     match item:
         case InviteListItemUser():
-            yield from channel.guarded(_greet_user(session, channel))
+            yield from channel.guarded(_greet_user(session, channel, item.claimer_email))
         case InviteListItemDevice():
             yield from channel.guarded(_greet_device(session, channel))
         case InviteListItemShamirRecovery():
             yield from channel.guarded(_greet_shamir_recovery(channel, shares))
             return  # the recovered device completes the invitation, once it has enough shares
     yield from complete_invitation(session.device, token)
+
+
+def _check_kind(item: InviteListItem, expected: InvitationType | None) -> None:
+    kind = InvitationType(str(item.__struct_config__.tag))
+    if expected not in (None, kind):
+        raise Refused(
+            f"The invitation is for a {_words(expected.value)}, but the server calls it one for "
+            f"a {_words(kind.value)}",
+            hint="the server may be dishonest: nothing was shared",
+        )
+
+
+def _shares_to_give(
+    session: Session, item: InviteListItemShamirRecovery
+) -> Flow[list[ShamirShare]]:
+    created_on = item.shamir_recovery_created_on
+    if not session.ledger.covers({Topic.SHAMIR_RECOVERY: created_on}):
+        yield from poll_quietly(session)
+    claimer = session.ledger.user(item.claimer_user_id)
+    if claimer is None or claimer.is_revoked:
+        raise Refused("Who is to be recovered is no member of the organization any more")
+    certificate = share_to_give(session.ledger, item.claimer_user_id, created_on)
+    opened = open_share(session.ledger, certificate, session.device.private_key)
+    return opened.weighted_share
+
+
+def _about(session: Session, item: InviteListItem) -> GreetingIsAbout:
+    match item:
+        case InviteListItemUser(claimer_email=email):
+            return GreetingIsAbout(InvitationType.USER, str(email))
+        case InviteListItemDevice():
+            return GreetingIsAbout(InvitationType.DEVICE, str(session.device.human_handle))
+        case InviteListItemShamirRecovery(claimer_user_id=user_id):
+            user = session.ledger.user(user_id)
+            name = str(user.human_handle) if user is not None else user_id.hyphenated
+            return GreetingIsAbout(InvitationType.SHAMIR_RECOVERY, name)
 
 
 def _find_invitation(device: LocalDevice, token: AccessToken) -> Flow[InviteListItem]:
@@ -226,10 +270,12 @@ def _find_invitation(device: LocalDevice, token: AccessToken) -> Flow[InviteList
     return item
 
 
-def _greet_user(session: Session, channel: Channel) -> Flow[None]:
+def _greet_user(session: Session, channel: Channel, invited: EmailAddress) -> Flow[None]:
     wish = yield from _receive(channel, InviteUserData)
     yield from tell(NewDeviceLabel(wish.requested_device_label))
     yield from tell(NewUser(wish.requested_human_handle))
+    if wish.requested_human_handle.email != invited:
+        yield from tell(Notice(f"the invitation was for {invited}"))
     profile = yield from ask(ChooseProfile())
     yield from tell(Began(Activity.CREATE_USER))
     confirmation = yield from create_user(session.device, session.means, wish, profile)

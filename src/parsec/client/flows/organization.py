@@ -4,13 +4,24 @@
 sign with it again, and every member checks everything else against it.
 """
 
-from parsec.client.dialogue import Activity, Began, Ended
+from parsec.client.dialogue import Activity, Began, Ended, RetryOffline
 from parsec.client.flows.certificate import clock_differs
 from parsec.client.flows.device import device_certificates
 from parsec.client.flows.protection import add_chosen_totp, choose_protection
 from parsec.client.flows.user import user_certificates
 from parsec.client.records import NewDevice
-from parsec.client.step import Conflict, Flow, Means, Refused, call, keep, tell
+from parsec.client.step import (
+    Conflict,
+    Flow,
+    HttpRefusal,
+    Means,
+    Offline,
+    Refused,
+    ask,
+    call,
+    keep,
+    tell,
+)
 from parsec.crypto.keys import PrivateKey, SigningKey
 from parsec.data.address import OrganizationBootstrapAddr
 from parsec.data.certificates import DevicePurpose, SequesterAuthorityCertificate
@@ -19,7 +30,11 @@ from parsec.data.instant import Instant
 from parsec.data.local_device import LocalDevice, first_device
 from parsec.data.people import DeviceLabel, HumanHandle, UserProfile
 from parsec.protocol import statuses
-from parsec.protocol.organization import OrganizationBootstrap
+from parsec.protocol.organization import (
+    OrganizationBootstrap,
+    OrganizationBootstrapReply,
+    OrganizationInfo,
+)
 
 
 def bootstrap_organization(
@@ -48,9 +63,8 @@ def bootstrap_organization(
         entropy=means.entropy,
     )
     yield from tell(Began(Activity.BOOTSTRAP))
-    reply = yield from call(
-        addr, _request(addr, device, root_key, means.now(), sequester_verify_key_der)
-    )
+    request = _request(addr, device, root_key, means.now(), sequester_verify_key_der)
+    reply = yield from _send(addr, device, request)
     match reply:
         case statuses.Ok():
             pass
@@ -66,6 +80,33 @@ def bootstrap_organization(
     yield from tell(Ended(Activity.BOOTSTRAP))
     yield from add_chosen_totp(device, chosen, means)
     return device
+
+
+def _send(
+    addr: OrganizationBootstrapAddr, device: LocalDevice, request: OrganizationBootstrap
+) -> Flow[OrganizationBootstrapReply]:
+    """Send until there is an answer: one that got lost may have been the birth of ours."""
+    unclear = False
+    while True:
+        try:
+            reply = yield from call(addr, request)
+        except Offline:
+            unclear = True
+            if not (yield from ask(RetryOffline())):
+                raise
+            continue
+        already = isinstance(reply, statuses.OrganizationAlreadyBootstrapped)
+        if already and unclear and (yield from _is_ours(device)):
+            return statuses.Ok()
+        return reply
+
+
+def _is_ours(device: LocalDevice) -> Flow[bool]:
+    try:
+        yield from call(device, OrganizationInfo())
+    except HttpRefusal:
+        return False
+    return True
 
 
 def _request(

@@ -10,8 +10,10 @@ Shares are kept as soon as they arrive: what follows may be repeated by a later 
 recipient should have to be asked twice.
 """
 
-from collections.abc import Callable, Mapping
-from typing import NamedTuple, TypeVar
+from collections.abc import Callable, Mapping, Sequence
+from typing import NamedTuple, Never, TypeVar
+
+import msgspec
 
 from parsec.client.dialogue import (
     Activity,
@@ -30,18 +32,25 @@ from parsec.client.dialogue import (
     SharesNeeded,
     SharesRejected,
 )
-from parsec.client.flows.certificate import Session, poll_certificates, poll_quietly
+from parsec.client.flows.certificate import (
+    Session,
+    poll_certificates,
+    poll_quietly,
+    upload,
+)
 from parsec.client.flows.device import create_device
 from parsec.client.flows.greeting import (
+    Channel,
     ClaimerLine,
     GreeterUnavailable,
+    GreetingFault,
     join_as_claimer,
     trust_as_claimer,
 )
 from parsec.client.flows.invite import complete_invitation
 from parsec.client.flows.protection import add_chosen_totp, choose_protection
 from parsec.client.records import GatheredShares, NewDevice, RecoveryDone
-from parsec.client.rules.ledger import UserInfo
+from parsec.client.rules.ledger import ShamirSetup, UserInfo
 from parsec.client.rules.shamir import (
     AnyoneAlone,
     ExternalRecipient,
@@ -52,7 +61,6 @@ from parsec.client.rules.shamir import (
     check_setup_parameters,
     setup_warnings,
 )
-from parsec.client.rules.timing import GreaterTimestampOffset, greater_timestamp
 from parsec.client.step import (
     Conflict,
     Flow,
@@ -98,11 +106,14 @@ from parsec.protocol.shamir import (
     ShamirRecoveryDelete,
     ShamirRecoverySetup,
 )
+from parsec.protocol.statuses import CancelledGreetingAttemptReason as Reason
 from parsec.wire.msgpack import MalformedError
 
 T = TypeVar("T")
 
-_SETUP_ATTEMPTS = 20
+_SETUP_ATTEMPTS = 5
+_LARGEST_SHARE = 1024
+"""Bytes; a secret takes about ninety."""
 
 # --- Setting up ---
 
@@ -218,26 +229,26 @@ def _create_setup(session: Session, weights: Mapping[UserID, int], threshold: in
         verify_key=recovery_device.signing_key.verify_key,
         purpose=DevicePurpose.SHAMIR_RECOVERY,
     )
-    timestamp = means.now()
     for _ in range(_SETUP_ATTEMPTS):
-        request = _setup_request(session, recovery_device, weights, threshold, timestamp)
-        reply = yield from call(device, request)
+        reply = yield from upload(
+            device,
+            means,
+            lambda timestamp: _setup_request(
+                session, recovery_device, weights, threshold, timestamp
+            ),
+        )
         match reply:
             case statuses.Ok():
                 return
-            case statuses.RequireGreaterTimestamp():
-                timestamp = greater_timestamp(
-                    means.now(),
-                    reply.strictly_greater_than,
-                    GreaterTimestampOffset.COMMON_CERTIFICATE,
-                )
             case statuses.RevokedRecipient() | statuses.ShamirRecoveryAlreadyExists():
                 # Something happened meanwhile: what exactly, our own checks tell better.
                 yield from poll_quietly(session)
                 check_against_ledger(device.user_id, weights, session.ledger)
+            case statuses.RecipientNotFound():
+                raise NotFound("A recipient is not known to the server")
             case _:
-                raise _setup_refusal(reply)
-    raise InvalidAnswer("The server never accepts the date of the set-up")
+                raise Refused("Server refused to create the shared recovery")
+    raise InvalidAnswer("The server refuses the recipients for a reason that it does not show")
 
 
 def _setup_request(
@@ -287,16 +298,6 @@ def _share_certificate(
     ).sign(device.signing_key)
 
 
-def _setup_refusal(reply: object) -> FlowError:
-    match reply:
-        case statuses.RecipientNotFound():
-            return NotFound("A recipient is not known to the server")
-        case statuses.TimestampOutOfBallpark():
-            return Refused("The clocks of this machine and of the server differ too much")
-        case _:
-            return Refused("Server refused to create the shared recovery")
-
-
 def delete_setup(session: Session) -> Flow[bool]:
     """Delete one's own set-up; False when there was none to delete."""
     yield from poll_certificates(session)
@@ -305,34 +306,29 @@ def delete_setup(session: Session) -> Flow[bool]:
     if setup is None or setup.deleted_on is not None:
         return False
     yield from tell(Began(Activity.DELETE_SETUP))
+    reply = yield from upload(
+        device, means, lambda timestamp: _deletion_request(device, setup, timestamp)
+    )
+    if not isinstance(reply, statuses.Ok | statuses.ShamirRecoveryAlreadyDeleted):
+        raise Refused("Server refused to delete the shared recovery")
+    yield from poll_quietly(session)
+    yield from tell(Ended(Activity.DELETE_SETUP))
+    return True
 
-    timestamp = means.now()
-    for _ in range(_SETUP_ATTEMPTS):
-        certificate = ShamirRecoveryDeletionCertificate(
-            author=device.device_id,
-            timestamp=timestamp,
-            setup_to_delete_timestamp=setup.created_on,
-            setup_to_delete_user_id=device.user_id,
-            share_recipients=frozenset(setup.per_recipient_shares),
-        )
-        request = ShamirRecoveryDelete(
-            shamir_recovery_deletion_certificate=certificate.sign(device.signing_key)
-        )
-        reply = yield from call(device, request)
-        match reply:
-            case statuses.Ok() | statuses.ShamirRecoveryAlreadyDeleted():
-                yield from poll_quietly(session)
-                yield from tell(Ended(Activity.DELETE_SETUP))
-                return True
-            case statuses.RequireGreaterTimestamp():
-                timestamp = greater_timestamp(
-                    means.now(),
-                    reply.strictly_greater_than,
-                    GreaterTimestampOffset.COMMON_CERTIFICATE,
-                )
-            case _:
-                raise Refused("Server refused to delete the shared recovery")
-    raise InvalidAnswer("The server never accepts the date of the deletion")
+
+def _deletion_request(
+    device: LocalDevice, setup: ShamirSetup, timestamp: Instant
+) -> ShamirRecoveryDelete:
+    certificate = ShamirRecoveryDeletionCertificate(
+        author=device.device_id,
+        timestamp=timestamp,
+        setup_to_delete_timestamp=setup.created_on,
+        setup_to_delete_user_id=device.user_id,
+        share_recipients=frozenset(setup.per_recipient_shares),
+    )
+    return ShamirRecoveryDelete(
+        shamir_recovery_deletion_certificate=certificate.sign(device.signing_key)
+    )
 
 
 # --- Recovering ---
@@ -359,12 +355,11 @@ def recover(
 
     `gathered` is what an earlier run has kept, or `no_shares`.
     """
-    secret = yield from _gather(addr, info, gathered, means)
+    secret = yield from _gather(addr, info, _usable(gathered, info), means)
     label = yield from ask(EnterDeviceLabel())
     yield from tell(Began(Activity.RECOVER_DEVICE))
     recovery_device = yield from _retrying(lambda: _reveal(addr, info, secret))
-    device = further_device(recovery_device, label, means.entropy)
-    yield from _retrying(lambda: _register(recovery_device, device, means))
+    device = yield from _retrying(lambda: _register(recovery_device, label, means))
     yield from tell(Ended(Activity.RECOVER_DEVICE))
     chosen = yield from choose_protection(addr.server)
     yield from keep(NewDevice(device, chosen.guard))
@@ -372,6 +367,15 @@ def recover(
     yield from complete_invitation(device, addr.token)
     yield from add_chosen_totp(device, chosen, means)
     return device
+
+
+def _usable(gathered: GatheredShares, info: InviteInfoOkShamirRecovery) -> GatheredShares:
+    """What was gathered from recipients whom the server still names, each with its number."""
+    weights = {recipient.user_id: recipient.shares for recipient in info.recipients}
+    shares = {
+        user: shares for user, shares in gathered.shares.items() if len(shares) == weights.get(user)
+    }
+    return msgspec.structs.replace(gathered, shares=shares)
 
 
 def _gather(
@@ -390,17 +394,14 @@ def _gather(
             yield from tell(SharesNeeded(info.threshold, retrieved))
         people = _contacts(info, gathered)
         if not people:
-            raise _not_enough(info, gathered)
+            yield from _give_up(info, gathered)
         chosen = yield from ask(ChooseRecipient(people))
         person = next(person for person in people if person.user_id == chosen)
         try:
-            shares = yield from _ask_recipient(addr, person, means)
+            gathered = yield from _ask_recipient(addr, person, gathered, means)
         except GreeterUnavailable as reason:
             yield from tell(RecipientUnavailable(person.human_handle, str(reason)))
             info = yield from _refresh(addr, info)
-            continue
-        gathered = gathered.with_shares({person.user_id: shares})
-        yield from keep(gathered)
 
 
 def _contacts(info: InviteInfoOkShamirRecovery, gathered: GatheredShares) -> tuple[Person, ...]:
@@ -411,20 +412,23 @@ def _contacts(info: InviteInfoOkShamirRecovery, gathered: GatheredShares) -> tup
     )
 
 
-def _not_enough(info: InviteInfoOkShamirRecovery, gathered: GatheredShares) -> FlowError:
+def _give_up(info: InviteInfoOkShamirRecovery, gathered: GatheredShares) -> Flow[Never]:
+    if sum(len(shares) for shares in gathered.shares.values()) >= info.threshold:
+        # Kept on, the wrong one would spoil every later run too.
+        yield from keep(RecoveryDone(gathered.user_id))
+        raise InvalidAnswer(
+            "One of the gathered shares is wrong, and there is nobody left to ask",
+            hint="the shares were dropped: run the same command again to ask everybody anew; "
+            "should it happen again, an administrator has to revoke and invite you",
+        )
     names = ", ".join(
         str(recipient.human_handle)
         for recipient in info.recipients
         if recipient.revoked_on is not None
     )
-    revoked = f" (revoked: {names})" if names else ""
-    if sum(len(shares) for shares in gathered.shares.values()) >= info.threshold:
-        return InvalidAnswer(
-            "One of the gathered shares is wrong, and there is nobody left to ask",
-            hint="the shared recovery cannot be used: an administrator has to invite you again",
-        )
-    return Refused(
-        f"The recipients who are left cannot give {info.threshold} shares{revoked}",
+    raise Refused(
+        f"The recipients who are left cannot give {info.threshold} shares"
+        f"{f' (revoked: {names})' if names else ''}",
         hint="the shared recovery cannot be used: an administrator has to invite you again",
     )
 
@@ -442,7 +446,10 @@ def _refresh(
     return fresh
 
 
-def _ask_recipient(addr: InvitationAddr, person: Person, means: Means) -> Flow[list[ShamirShare]]:
+def _ask_recipient(
+    addr: InvitationAddr, person: Person, gathered: GatheredShares, means: Means
+) -> Flow[GatheredShares]:
+    """Meet a recipient; the answer is what is gathered with the shares that it gave."""
     yield from tell(GreeterIs(person.human_handle))
     waiting = Activity.WAIT_GREETER_TO_START, person.human_handle
     yield from tell(Began(*waiting))
@@ -450,12 +457,40 @@ def _ask_recipient(addr: InvitationAddr, person: Person, means: Means) -> Flow[l
     yield from tell(Ended(*waiting))
     channel = yield from trust_as_claimer(joined, means)
     yield from tell(Began(Activity.WAIT_GREETER))
-    confirmation = yield from channel.guarded(
-        channel.send_first(InviteShamirRecoveryData(), InviteShamirRecoveryConfirmation)
-    )
-    yield from channel.acknowledge()
+    gathered = yield from channel.guarded(_receive_shares(channel, person, gathered))
     yield from tell(Ended(Activity.WAIT_GREETER))
-    return confirmation.weighted_share
+    return gathered
+
+
+def _receive_shares(
+    channel: Channel, person: Person, gathered: GatheredShares
+) -> Flow[GatheredShares]:
+    confirmation = yield from channel.send_first(
+        InviteShamirRecoveryData(), InviteShamirRecoveryConfirmation
+    )
+    check_given_shares(confirmation.weighted_share, expected=person.shares)
+    gathered = gathered.with_shares({person.user_id: confirmation.weighted_share})
+    # First kept, then acknowledged: the recipient is done afterwards.
+    yield from keep(gathered)
+    yield from channel.acknowledge()
+    return gathered
+
+
+def check_given_shares(shares: Sequence[ShamirShare], *, expected: int) -> None:
+    """Check what a recipient gave. Raises GreetingFault.
+
+    Whoever could give more shares than the set-up says would reach the threshold alone, with a
+    secret of their own making.
+    """
+    xs = {share.x for share in shares}
+    sizes = {len(share) for share in shares}
+    well_formed = 0 not in xs and len(xs) == len(shares) and len(sizes) == 1
+    if len(shares) != expected or not well_formed or max(sizes) > _LARGEST_SHARE:
+        raise GreetingFault(
+            Reason.INCONSISTENT_PAYLOAD,
+            f"The recipient gave other shares than the {expected} of the set-up",
+            hint="ask another recipient; this one's program or intentions are not right",
+        )
 
 
 def _join(
@@ -490,6 +525,7 @@ def _reveal(
 ) -> Flow[LocalDevice]:
     reply = yield from call(addr, InviteShamirRecoveryReveal(reveal_token=secret.reveal_token))
     if not isinstance(reply, InviteShamirRecoveryRevealOk):
+        yield from keep(RecoveryDone(info.claimer_user_id))
         raise Conflict(
             "The server does not accept what the shares open",
             hint="the shared recovery was probably replaced meanwhile: ask a recipient for a new "
@@ -501,18 +537,22 @@ def _reveal(
         raise InvalidAnswer("The recovery device that the server sent is corrupted") from None
     if device.user_id != info.claimer_user_id or device.organization_id != addr.organization_id:
         raise InvalidAnswer("The server sent the recovery device of somebody else")
-    return device
+    # The server may have moved since the set-up; where the invitation led is where it is now.
+    return msgspec.structs.replace(device, server_url=addr.server)
 
 
-def _register(recovery_device: LocalDevice, device: LocalDevice, means: Means) -> Flow[None]:
+def _register(recovery_device: LocalDevice, label: DeviceLabel, means: Means) -> Flow[LocalDevice]:
+    # Another device at each attempt: one whose answer got lost may exist, and would be refused.
+    device = further_device(recovery_device, label, means.entropy)
     yield from create_device(
         recovery_device,
         means,
         device_id=device.device_id,
-        label=device.device_label,
+        label=label,
         verify_key=device.signing_key.verify_key,
         purpose=DevicePurpose.STANDARD,
     )
+    return device
 
 
 def _retrying(attempt: Callable[[], Flow[T]]) -> Flow[T]:

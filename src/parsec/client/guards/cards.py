@@ -181,13 +181,15 @@ class Cards:
         self._library = library
 
     def count(self) -> int:
-        """How many cards are in."""
-        return len(self._present())
+        """How many cards are in. What wants no PIN is rather a store of authorities."""
+        from pkcs11 import TokenFlag
+
+        return sum(bool(token.flags & TokenFlag.LOGIN_REQUIRED) for token in self._present())
 
     def certificates(self) -> list[CardCertificate]:
         """The certificates on all cards that may have a private key.
 
-        Raises CardFailed where no card can be read.
+        Raises CardFailed where no card can be read, or ModuleUnavailable.
         """
         from pkcs11 import PKCS11Error
 
@@ -235,8 +237,12 @@ class Cards:
     def _present(self) -> "list[Token]":
         from pkcs11 import PKCS11Error, TokenFlag
 
+        try:
+            slots = self._library.get_slots(token_present=True)
+        except PKCS11Error as error:
+            raise _broken_module(self._library.so, error) from error
         tokens = []
-        for slot in self._library.get_slots(token_present=True):
+        for slot in slots:
             # Taken out just now, or nothing that the module understands.
             with suppress(PKCS11Error):
                 tokens.append(slot.get_token())
@@ -249,9 +255,7 @@ def _matching(pattern: str) -> list[Path]:
 
 
 def _sees_card(module: str) -> bool:
-    from pkcs11 import PKCS11Error
-
-    with suppress(ModuleUnavailable, PKCS11Error), open_cards(module) as cards:
+    with suppress(ModuleUnavailable), open_cards(module) as cards:
         return cards.count() > 0
     return False
 
@@ -267,11 +271,15 @@ def _loaded(module: str) -> "Library":
     try:
         return pkcs11.lib(module)
     except pkcs11.PKCS11Error as error:
-        reason = terminal_safe(str(error) or type(error).__name__)
-        raise ModuleUnavailable(
-            f"The PKCS#11 module {terminal_safe(module)} does not work: {reason}",
-            hint=f"name another one with --pkcs11-module or {MODULE_VARIABLE}",
-        ) from error
+        raise _broken_module(module, error) from error
+
+
+def _broken_module(module: str, error: "PKCS11Error") -> ModuleUnavailable:
+    reason = terminal_safe(str(error) or type(error).__name__)
+    return ModuleUnavailable(
+        f"The PKCS#11 module {terminal_safe(module)} does not work: {reason}",
+        hint=f"name another one with --pkcs11-module or {MODULE_VARIABLE}",
+    )
 
 
 # --- Certificates ---

@@ -79,7 +79,7 @@ class DatabaseKind(click.ParamType[Database]):
         if value.upper() == "MOCKED":
             return MockedDatabase()
         if value.startswith(("postgresql://", "postgres://")):
-            return PostgresqlDatabase(Secret(value))
+            return PostgresqlDatabase(url=Secret(value))
         if not value.startswith(_SQLITE) or value == _SQLITE:
             self.fail(f"{_no_password(value)!r} is none of {self.__doc__}", param, ctx)
         return SqliteDatabase(Path(value.removeprefix(_SQLITE)))

@@ -70,8 +70,8 @@ def db_option() -> Callable[[F], F]:
     return option(
         "--db",
         type=DatabaseKind(),
-        help="sqlite:///PATH (relative unless it begins with a further /), or MOCKED: in "
-        "memory, lost at the end.  [default: a file in the data folder of the user]",
+        help="sqlite:///PATH (relative unless it begins with a further /), postgresql://…, or "
+        "MOCKED: lost at the end.  [default: a file in the data folder of the user]",
     )
 
 
@@ -122,6 +122,15 @@ _LISTENING = (
         "ones]",
     ),
     option(
+        "--failed-lookup-rate-limit",
+        type=(click.IntRange(min=0), click.FloatRange(min=0, min_open=True)),
+        default=(500, 5),
+        show_default=True,
+        metavar="BURST PER_SECOND",
+        help="How many wrong tokens and unknown organizations an address is told, at once and in "
+        "the long run, before it is answered 429; BURST 0: any number.",
+    ),
+    option(
         "--cors-allow-origins",
         multiple=True,
         help="Origins, also separated by commas, from which web pages may use this server; `*`: "
@@ -143,14 +152,33 @@ _DATABASE = (
         is_flag=True,
         help="Start with the schema of another version.",
     ),
-    option("--db-min-connections", type=_COUNT, default=1, help=_NO_EFFECT),
-    option("--db-max-connections", type=click.IntRange(min=2), default=7, help=_NO_EFFECT),
-    option("--maximum-database-connection-attempts", type=_COUNT, default=10, help=_NO_EFFECT),
+    option(
+        "--db-min-connections",
+        type=_COUNT,
+        default=1,
+        show_default=True,
+        help="Connections to PostgreSQL that are made at the start.",
+    ),
+    option(
+        "--db-max-connections",
+        type=click.IntRange(min=2),
+        default=7,
+        show_default=True,
+        help="Most connections to PostgreSQL; one is for events.",
+    ),
+    option(
+        "--maximum-database-connection-attempts",
+        type=_COUNT,
+        default=10,
+        show_default=True,
+        help="How often to try to reach PostgreSQL before giving up.",
+    ),
     option(
         "--pause-before-retry-database-connection",
         type=click.FloatRange(min=0),
         default=1.0,
-        help=_NO_EFFECT,
+        show_default=True,
+        help="Seconds between two attempts.",
     ),
     option("--blockstore", "-b", type=BlockStoreKind(), multiple=True, help=_NO_EFFECT),
 )

@@ -6,7 +6,7 @@ import signal
 import socket
 import ssl
 import sys
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 
 import click
 import structlog
@@ -19,7 +19,7 @@ from parsec.server.command.settle import Settled
 from parsec.server.events import Exchange
 from parsec.server.http.app import make_app
 from parsec.server.settings import MailFolder, Settings, Tls
-from parsec.server.store.engine import SchemaError, StorageError
+from parsec.server.store.engine import Engine, SchemaError, StorageError
 
 # uvicorn's own default is a list of the time before TLS 1.2.
 _MODERN_CIPHERS = "ECDHE+AESGCM:ECDHE+CHACHA20"
@@ -52,8 +52,22 @@ async def _serve(settled: Settled, listener: socket.socket) -> None:
             for line in (*settled.notices, start_line(settings)):
                 click.echo(line)
             _log.info("starting", version=__version__, **_told(settings))
-            await http.serve(sockets=[listener])
+            async with _stopped_at_loss(http, server.engine):
+                await http.serve(sockets=[listener])
     _log.info("stopped")
+
+
+@contextlib.asynccontextmanager
+async def _stopped_at_loss(http: "_Http", engine: Engine) -> AsyncIterator[None]:
+    """While this lasts, losing the database for good stops the server. Raises StorageError."""
+    loss = asyncio.create_task(engine.lost())
+    loss.add_done_callback(http.stop)
+    try:
+        yield
+        if loss.done():
+            raise loss.result()
+    finally:
+        loss.cancel()
 
 
 def start_line(settings: Settings) -> str:
@@ -75,6 +89,10 @@ class _Http(uvicorn.Server):
     def __init__(self, config: uvicorn.Config, exchange: Exchange) -> None:
         super().__init__(config)
         self._exchange = exchange
+
+    def stop(self, _reason: object = None) -> None:
+        """End as at a first signal."""
+        self.should_exit = True
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         self._exchange.stop()

@@ -32,6 +32,7 @@ from parsec.server.settings import (
     MailFolder,
     MailSettings,
     MockedDatabase,
+    PostgresqlDatabase,
     Secret,
     Settings,
     SmtpServer,
@@ -52,6 +53,7 @@ class RunOptions(msgspec.Struct, frozen=True, kw_only=True):
     ssl_certfile: Path | None
     ssl_keyfile: Path | None
     ssl_ciphers: str | None
+    failed_lookup_rate_limit: tuple[int, float]
     cors_allow_origins: tuple[str, ...]
     sse_keepalive: float
     db: Database | None
@@ -164,7 +166,7 @@ def settle(options: RunOptions, place: Place) -> Settled:
     options = with_dev_defaults(options)
     _check_reach(options)
     _check_combinations(options)
-    database = options.db or default_database(place)
+    database = _with_connections(options.db or default_database(place), options)
     make_database_folder(database)
     notices: list[str] = []
     keep = _Keeper(database, place, notices)
@@ -191,6 +193,7 @@ def settle(options: RunOptions, place: Place) -> Settled:
         account_config=options.account_config,
         cryptpad=_cryptpad(options),
         openbao=_openbao(options),
+        failed_lookups=_failed_lookups(options),
         cors_allow_origins=_origins(options),
         proxy_trusted_addresses=_trusted_proxies(options, place.environment) or "127.0.0.1",
         tls=_tls(options),
@@ -267,6 +270,18 @@ def _own_address(options: RunOptions) -> ServerAddr:
     return ServerAddr(hostname=host, port=options.port, use_ssl=options.ssl_certfile is not None)
 
 
+def _with_connections(database: Database, options: RunOptions) -> Database:
+    if not isinstance(database, PostgresqlDatabase):
+        return database
+    return msgspec.structs.replace(
+        database,
+        min_connections=options.db_min_connections,
+        max_connections=options.db_max_connections,
+        attempts=options.maximum_database_connection_attempts,
+        pause=options.pause_before_retry_database_connection,
+    )
+
+
 def _initial_organization(options: RunOptions) -> InitialOrganization:
     minimum = options.organization_initial_realm_deletion_min_archiving_period
     return InitialOrganization(
@@ -320,6 +335,11 @@ def _openbao(options: RunOptions) -> OpenBaoConfig:
         server_url=options.openbao_server_url,
         transit_mount_path=options.openbao_transit_mount_path,
     )
+
+
+def _failed_lookups(options: RunOptions) -> RateLimit | None:
+    burst, per_second = options.failed_lookup_rate_limit
+    return RateLimit(burst=burst, per_second=per_second) if burst else None
 
 
 def _origins(options: RunOptions) -> tuple[str, ...]:

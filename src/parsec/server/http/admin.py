@@ -23,10 +23,12 @@ from parsec.server.http.administration_body import (
     load_body,
 )
 from parsec.server.http.body import read_body
+from parsec.server.http.guesses import Guesses
+from parsec.server.http.rpc import client_address
 from parsec.server.outbound.mailer import Outcome
 from parsec.server.records import OrganizationStats, TermsOfService, UserRecord
 from parsec.server.rules.administration import Objected
-from parsec.server.rules.refusal import Rejected
+from parsec.server.rules.refusal import Rejected, Verdict
 from parsec.server.service import administration as service
 from parsec.server.service.context import AdministrationContext, Server
 
@@ -36,23 +38,29 @@ B = TypeVar("B")
 _log = structlog.get_logger()
 
 
-def admin_routes(server: Server) -> list[Route]:
+def admin_routes(server: Server, guesses: Guesses) -> list[Route]:
     """The routes, each of which asks for the administration token before anything else."""
-    return [Route(path, _Endpoint(server, answers)) for path, answers in _ANSWERS.items()]
+    return [
+        Route(path, _Endpoint(server, guesses, answers)) for path, answers in _ANSWERS.items()
+    ]
 
 
 class _Failed(Exception):
-    def __init__(self, status: int, detail: object) -> None:
+    def __init__(
+        self, status: int, detail: object, headers: Mapping[str, str] | None = None
+    ) -> None:
         super().__init__(detail)
         self.status = status
         self.detail = detail
+        self.headers = headers
 
 
 class _Endpoint:
     """Answers the methods of one path."""
 
-    def __init__(self, server: Server, answers: Mapping[str, Answer]) -> None:
+    def __init__(self, server: Server, guesses: Guesses, answers: Mapping[str, Answer]) -> None:
         self._server = server
+        self._guesses = guesses
         self._answers = answers
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -72,7 +80,7 @@ class _Endpoint:
             allowed = {"Allow": ", ".join(sorted(self._answers))}
             return _error(405, "Method Not Allowed", allowed)
         try:
-            _check_token(self._server, request)
+            self._check_token(request)
             context = AdministrationContext(server=self._server, now=self._server.clock())
             return await answer(context, request)
         except Objected as objected:
@@ -82,7 +90,19 @@ class _Endpoint:
         except InvalidBody as invalid:
             return _error(422, invalid.detail)
         except _Failed as failed:
-            return _error(failed.status, failed.detail)
+            return _error(failed.status, failed.detail, failed.headers)
+
+    def _check_token(self, request: Request) -> None:
+        try:
+            token = bearer_token(request.headers.get("authorization", ""))
+        except MalformedTokenError:
+            raise _Failed(403, "Not authenticated") from None
+        if self._server.settings.administration_token.matches(token):
+            return
+        seconds = self._guesses.count(client_address(request.scope), now=self._server.clock())
+        if seconds:
+            raise _Failed(429, Verdict.TOO_MANY.detail, {"Retry-After": str(seconds)})
+        raise _Failed(403, "Bad authorization token")
 
 
 async def _create_organization(context: AdministrationContext, request: Request) -> Response:
@@ -183,15 +203,6 @@ _ANSWERS: Mapping[str, Mapping[str, Answer]] = {
 
 
 # --- Reading requests ---
-
-
-def _check_token(server: Server, request: Request) -> None:
-    try:
-        token = bearer_token(request.headers.get("authorization", ""))
-    except MalformedTokenError:
-        raise _Failed(403, "Not authenticated") from None
-    if not server.settings.administration_token.matches(token):
-        raise _Failed(403, "Bad authorization token")
 
 
 def _organization_id(request: Request) -> OrganizationID:

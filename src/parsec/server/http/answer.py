@@ -12,6 +12,7 @@ from parsec.server.rules.refusal import Rejected, Verdict
 RawHeaders: TypeAlias = Sequence[tuple[bytes, bytes]]
 
 API_VERSION_HEADER = (b"api-version", str(API_VERSION).encode())
+CLOSE_HEADER = (b"connection", b"close")
 _SUPPORTED_HEADER = (b"supported-api-versions", str(API_VERSION).encode())
 _JSON_HEADER = (b"content-type", b"application/json")
 
@@ -38,7 +39,16 @@ async def send_detail(send: Send, status: int, detail: str, headers: RawHeaders 
 async def send_rejection(send: Send, rejected: Rejected) -> None:
     """Send what refuses a request below its command."""
     verdict = rejected.verdict
-    await send_detail(send, verdict.status, rejected.detail, _version_headers(verdict))
+    headers = [*_version_headers(verdict), *retry_headers(rejected.retry_after)]
+    if verdict is Verdict.TOO_SLOW:
+        # What still comes of the request must not be taken for the next one.
+        headers.append(CLOSE_HEADER)
+    await send_detail(send, verdict.status, rejected.detail, headers)
+
+
+def retry_headers(seconds: int | None) -> RawHeaders:
+    """When to come again, if anything is known of it."""
+    return ((b"retry-after", str(seconds).encode()),) if seconds is not None else ()
 
 
 def _version_headers(verdict: Verdict) -> RawHeaders:

@@ -14,6 +14,7 @@ from parsec.protocol.command import Family
 from parsec.server.http.admin import admin_routes
 from parsec.server.http.answer import send_answer, send_detail
 from parsec.server.http.edge import Edge
+from parsec.server.http.guesses import Guesses
 from parsec.server.http.pages import landing_page, not_found_page
 from parsec.server.http.rpc import answer_rpc
 from parsec.server.http.sse import answer_events
@@ -34,7 +35,8 @@ _SERVER_FAMILIES = {
 def make_app(server: Server) -> ASGIApp:
     """The application of a server."""
     settings = server.settings
-    app: ASGIApp = _Rpc(server, _pages(server))
+    guesses = Guesses(settings.failed_lookups)
+    app: ASGIApp = _Rpc(server, guesses, _pages(server, guesses))
     if settings.cors_allow_origins:
         app = CORSMiddleware(
             app,
@@ -49,8 +51,9 @@ def make_app(server: Server) -> ASGIApp:
 class _Rpc:
     """Routes of the commands and events, before all others because they are all the traffic."""
 
-    def __init__(self, server: Server, others: ASGIApp) -> None:
+    def __init__(self, server: Server, guesses: Guesses, others: ASGIApp) -> None:
         self._server = server
+        self._guesses = guesses
         self._others = others
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -68,7 +71,9 @@ class _Rpc:
                 await self._rpc(Family.TOS, organization, scope, receive, send)
             case ["authenticated", organization, "events"] if organization:
                 if await _allowed(scope, send, "GET"):
-                    await answer_events(self._server, organization, scope, receive, send)
+                    await answer_events(
+                        self._server, self._guesses, organization, scope, receive, send
+                    )
             case [family, *rest, ""] if _is_rpc_path(family, rest):
                 await _redirect_without_slash(scope, send)
             case _:
@@ -79,7 +84,9 @@ class _Rpc:
     ) -> None:
         methods = ("GET", "POST") if family is Family.ANONYMOUS else ("POST",)
         if await _allowed(scope, send, *methods):
-            await answer_rpc(self._server, family, organization, scope, receive, send)
+            await answer_rpc(
+                self._server, self._guesses, family, organization, scope, receive, send
+            )
 
 
 def _is_rpc_path(family: str, rest: list[str]) -> bool:
@@ -111,7 +118,7 @@ async def _allowed(scope: Scope, send: Send, *methods: str) -> bool:
     return False
 
 
-def _pages(server: Server) -> ASGIApp:
+def _pages(server: Server, guesses: Guesses) -> ASGIApp:
     """Administration, redirection, and what a browser may come across."""
 
     async def landing(request: Request) -> Response:  # noqa: ARG001
@@ -128,7 +135,7 @@ def _pages(server: Server) -> ASGIApp:
 
     return Starlette(
         routes=[
-            *admin_routes(server),
+            *admin_routes(server, guesses),
             Route("/", landing, methods=["GET"]),
             Route("/redirect/{path:path}", redirect, methods=["GET"]),
         ],

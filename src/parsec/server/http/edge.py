@@ -5,7 +5,12 @@ from collections.abc import Sequence
 import structlog
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from parsec.server.http.answer import RawHeaders, send_answer, send_detail
+from parsec.server.http.answer import (
+    CLOSE_HEADER,
+    RawHeaders,
+    send_answer,
+    send_detail,
+)
 from parsec.server.store.engine import StorageError
 
 _HEADERS: RawHeaders = (
@@ -15,7 +20,6 @@ _HEADERS: RawHeaders = (
 )
 # For who has come by TLS once; a year is what browsers expect.
 _TLS_ONLY = (b"strict-transport-security", b"max-age=31536000")
-_CLOSE = (b"connection", b"close")
 
 _log = structlog.get_logger()
 
@@ -48,10 +52,10 @@ class Edge:
             if is_started:
                 raise
             # Official clients take this one for a server that is away for a moment.
-            await send_detail(send_with_headers, 503, "Storage unavailable", (_CLOSE,))
+            await send_detail(send_with_headers, 503, "Storage unavailable", (CLOSE_HEADER,))
         except Exception:
             _log.exception("bug", path=scope["path"])
             if is_started:
                 raise
-            headers = ((b"content-type", b"text/plain; charset=utf-8"), _CLOSE)
+            headers = ((b"content-type", b"text/plain; charset=utf-8"), CLOSE_HEADER)
             await send_answer(send_with_headers, 500, headers, b"Internal Server Error")

@@ -1,7 +1,8 @@
 """The one endpoint behind every command family, driven by a table.
 
 The order of the checks is wire.md 1.3, except that a device proves itself before it learns
-anything about the state of its organization and user. The first check that fails is the answer.
+anything about the state of its organization and user, and that no body is read of who may not
+call. The first check that fails is the answer.
 """
 
 from collections.abc import Awaitable, Callable, Mapping
@@ -23,8 +24,9 @@ from parsec.protocol.command import Family, Reply, Request, dump_reply, reply_st
 from parsec.protocol.families import command_name, load_request
 from parsec.protocol.versions import API_VERSION, ApiVersion
 from parsec.server.http.answer import API_VERSION_HEADER, send_answer, send_rejection
-from parsec.server.http.body import Headers, read_body
+from parsec.server.http.body import Headers, check_declared_size, read_body
 from parsec.server.http.commands import COMMANDS, DEBUG_COMMANDS, Command
+from parsec.server.http.guesses import Guesses
 from parsec.server.rules.refusal import Refused, Rejected, Verdict
 from parsec.server.service.authentication import (
     Caller,
@@ -62,8 +64,8 @@ class Route(msgspec.Struct, frozen=True, kw_only=True):
     authenticate: Authenticate
     load_token: Callable[[str], Any] | None = None
     """None: the header `Authorization` is not looked at."""
-    body_first: bool = True
-    """The body is read, and its size checked, before the caller is authenticated."""
+    size_first: bool = True
+    """The declared size is checked before the caller is authenticated."""
 
 
 async def _anonymous_server(server: Server, envelope: Envelope) -> Context:
@@ -106,12 +108,12 @@ ROUTES: Mapping[Family, Route] = {
     route.family: route
     for route in (
         Route(family=Family.ANONYMOUS_SERVER, authenticate=_anonymous_server),
-        Route(family=Family.ANONYMOUS, authenticate=_anonymous, body_first=False),
+        Route(family=Family.ANONYMOUS, authenticate=_anonymous, size_first=False),
         Route(
             family=Family.INVITED,
             authenticate=_invited,
             load_token=load_invitation_token,
-            body_first=False,
+            size_first=False,
         ),
         Route(
             family=Family.AUTHENTICATED, authenticate=_authenticated, load_token=load_device_token
@@ -128,6 +130,7 @@ ROUTES: Mapping[Family, Route] = {
 
 async def answer_rpc(
     server: Server,
+    guesses: Guesses,
     family: Family,
     organization: str | None,
     scope: Scope,
@@ -141,7 +144,8 @@ async def answer_rpc(
     except Refused as refused:
         call.log(_status(refused.reply), reason=str(refused))
         reply = refused.reply
-    except Rejected as rejected:
+    except Rejected as found:
+        rejected = guesses.judged(found, client_address(scope), now=server.clock())
         call.log(rejected.verdict.name.lower(), http=rejected.verdict.status, reason=str(rejected))
         await send_rejection(send, rejected)
         return
@@ -174,14 +178,12 @@ class _Call:
     async def reply(self) -> Reply | None:
         """None for a mere test that the organization exists. Raises Refused or Rejected."""
         envelope = self._envelope()
-        body = b""
-        if self._route.body_first:
-            body = await read_body(self._headers, self._receive)
+        if self._route.size_first:
+            check_declared_size(self._headers)
         self._context = await self._route.authenticate(self._server, envelope)
         if envelope.method == "GET":
             return None
-        if not self._route.body_first:
-            body = await read_body(self._headers, self._receive)
+        body = await read_body(self._headers, self._receive)
         self._request = _decode(self._route.family, body)
         command = _command(type(self._request), debug=self._server.settings.debug)
         return await command(self._context, self._request)
@@ -246,12 +248,15 @@ def check_authorization(headers: Headers, load_token: Callable[[str], Any]) -> A
 
 def caller(server: Server, scope: Scope, version: ApiVersion) -> Caller:
     """What is known of any request."""
-    client = scope.get("client")
     return Caller(
-        now=server.clock(),
-        client_address=client[0] if client else "unknown",
-        api_version=version,
+        now=server.clock(), client_address=client_address(scope), api_version=version
     )
+
+
+def client_address(scope: Scope) -> str:
+    """Where a request comes from, as far as known."""
+    client = scope.get("client")
+    return client[0] if client else "unknown"
 
 
 def _decode(family: Family, body: bytes) -> Request[Any]:

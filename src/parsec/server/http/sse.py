@@ -15,11 +15,13 @@ from parsec.server.events import (
 )
 from parsec.server.http.answer import send_rejection
 from parsec.server.http.body import Headers
+from parsec.server.http.guesses import Guesses
 from parsec.server.http.rpc import (
     caller,
     check_authorization,
     check_organization_id,
     check_version,
+    client_address,
 )
 from parsec.server.records import EventID
 from parsec.server.rules.refusal import Rejected, Verdict
@@ -37,13 +39,19 @@ _log = structlog.get_logger()
 
 
 async def answer_events(
-    server: Server, organization: str, scope: Scope, receive: Receive, send: Send
+    server: Server,
+    guesses: Guesses,
+    organization: str,
+    scope: Scope,
+    receive: Receive,
+    send: Send,
 ) -> None:
     """Send the events that concern a device until the server or the client ends it."""
     headers: Headers = dict(scope["headers"])
     try:
         subscription, first_frame = await _open(server, organization, scope, headers)
-    except Rejected as rejected:
+    except Rejected as found:
+        rejected = guesses.judged(found, client_address(scope), now=server.clock())
         _log.info("events", organization=organization, status=rejected.verdict.name.lower())
         await send_rejection(send, rejected)
         return
@@ -84,13 +92,13 @@ async def _send_frames(
     send: Send, first_frame: bytes, subscription: Subscription, keepalive: float | None
 ) -> None:
     await send({"type": "http.response.body", "body": first_frame, "more_body": True})
-    while subscription.frames or not subscription.is_closed:
-        if await subscription.wait(keepalive):
-            frames = b"".join(subscription.frames)
-            subscription.frames.clear()
-        else:
-            frames = KEEPALIVE_FRAME
-        await send({"type": "http.response.body", "body": frames, "more_body": True})
+    is_over = False
+    while not is_over:
+        has_come = await subscription.wait(keepalive)
+        is_over = subscription.is_closed
+        frames = b"".join(subscription.take()) if has_come else KEEPALIVE_FRAME
+        if frames:
+            await send({"type": "http.response.body", "body": frames, "more_body": True})
     await send({"type": "http.response.body", "body": b""})
 
 
@@ -98,7 +106,7 @@ async def _close_when_gone(receive: Receive, subscription: Subscription) -> None
     message = await receive()
     while message["type"] != "http.disconnect":
         message = await receive()
-    subscription.frames.clear()
+    subscription.take()
     subscription.close()
 
 

@@ -277,17 +277,6 @@ def take_step(
     return Progress(peer_data=peer, is_first_time=own is None)
 
 
-def changes_something(
-    attempt: GreetingAttemptRecord,
-    side: GreeterOrClaimer,
-    submission: Submission,
-    progress: Progress,
-) -> bool:
-    """Whether there is anything to store or to tell: asking the same again changes little."""
-    event = event_of_step(attempt, side, submission, progress)
-    return progress.is_first_time or event is not None
-
-
 def event_of_step(
     attempt: GreetingAttemptRecord,
     side: GreeterOrClaimer,

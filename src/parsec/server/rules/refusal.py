@@ -24,6 +24,7 @@ class Verdict(enum.Enum):
     BAD_AUTHENTICATION = 403, "Bad authentication info"
     ORGANIZATION_NOT_FOUND = 404, "Organization not found"
     BAD_ACCEPT = 406, "Bad accept type"
+    TOO_SLOW = 408, "Request Timeout"
     INVITATION_GONE = 410, "Invitation already used or deleted"
     TOO_LARGE = 413, "Request Entity Too Large"
     BAD_CONTENT = 415, "Bad content type or invalid body or unknown command"
@@ -44,13 +45,17 @@ class Verdict(enum.Enum):
 class Rejected(Exception):
     """The caller may not send this command, or any, in the present state of things.
 
-    `cause` is told to the caller behind the text of the verdict: `User frozen (cause)`.
+    `cause` is told to the caller behind the text of the verdict: `User frozen (cause)`;
+    `retry_after` is in seconds.
     """
 
-    def __init__(self, verdict: Verdict, *, cause: str = "") -> None:
+    def __init__(
+        self, verdict: Verdict, *, cause: str = "", retry_after: int | None = None
+    ) -> None:
         super().__init__(cause or verdict.detail)
         self.verdict = verdict
         self.cause = cause
+        self.retry_after = retry_after
 
     @property
     def detail(self) -> str:

@@ -10,6 +10,7 @@ from parsec.data.address import OrganizationBootstrapAddr, TOTPResetAddr
 from parsec.data.ids import AccessToken, UserID
 from parsec.data.instant import Instant
 from parsec.data.people import EmailAddress, OrganizationID
+from parsec.data.topics import Topic
 from parsec.server.outbound.mailer import Outcome
 from parsec.server.records import (
     OrganizationExpired,
@@ -23,7 +24,7 @@ from parsec.server.records import (
 from parsec.server.rules import administration as rules
 from parsec.server.rules.organization import OrganizationChange, changed, new_organization
 from parsec.server.service.context import AdministrationContext
-from parsec.server.store import organization, totp, user
+from parsec.server.store import certificate, organization, totp, user
 from parsec.server.store.engine import Transaction
 
 _log = structlog.get_logger()
@@ -40,6 +41,7 @@ async def create_organization(
     initial = context.settings.initial_organization
     record = new_organization(organization_id, initial, bootstrap_token=token, now=context.now)
     async with context.writing() as transaction:
+        await transaction.lock(certificate.topic_lock(organization_id, Topic.COMMON))
         rules.check_may_create(await organization.organization(transaction, organization_id))
         await organization.create(transaction, changed(record, change, now=context.now))
     return OrganizationBootstrapAddr(
@@ -60,6 +62,7 @@ async def change_organization(
 ) -> None:
     """Raises Objected."""
     async with context.writing() as transaction:
+        await transaction.lock(certificate.topic_lock(organization_id, Topic.COMMON))
         found = rules.check_found(await organization.organization(transaction, organization_id))
         record = changed(found, change, now=context.now)
         await organization.configure(transaction, record)

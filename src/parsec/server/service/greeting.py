@@ -1,7 +1,8 @@
 """Greeting attempts: their start, steps and end, for the two sides.
 
-Peers wait by asking the same again, about once a second: such a request only reads. What changes
-something is done under the lock of the invitation, so that the two sides take turns.
+Peers wait by asking the same again, about once a second: such a request only reads, even if the
+greeter is told of it. What changes something is done under the lock of the invitation, so that the
+two sides take turns.
 """
 
 from parsec.data.ids import GreetingAttemptID
@@ -110,6 +111,9 @@ async def _save(
     if started.replaced is not None:
         await _save_ended(transaction, organization_id, started.replaced)
     await store.save_attempt(transaction, organization_id, started.attempt)
+    await store.forget_attempts(
+        transaction, organization_id, started.attempt.token, started.attempt.greeter
+    )
 
 
 async def _save_ended(
@@ -159,8 +163,11 @@ async def _take_step(
     async with context.reading() as (transaction, caller):
         encounter = await _encounter(context, transaction, caller, attempt_id)
         progress = await _progress(context, transaction, encounter, side, submission)
-        if not rules.changes_something(encounter.attempt, side, submission, progress):
-            return progress.peer_data
+    if not progress.is_first_time:
+        event = rules.event_of_step(encounter.attempt, side, submission, progress)
+        if event is not None:
+            await context.server.engine.publish(_told(context, encounter, event))
+        return progress.peer_data
     async with context.writing(share=[Topic.COMMON]) as (transaction, caller):
         # An attempt never changes its invitation.
         token = encounter.attempt.token
@@ -207,7 +214,7 @@ async def _record(
         )
     event = rules.event_of_step(encounter.attempt, side, submission, progress)
     if event is not None:
-        _tell_greeter(context, transaction, encounter, event)
+        transaction.publish(_told(context, encounter, event))
 
 
 # --- End ---
@@ -242,7 +249,7 @@ async def _cancel(
         rules.check_cancellable(encounter.attempt, side)
         ended = rules.cancelled(encounter.attempt, side, reason, now=context.now)
         await _save_ended(transaction, organization_id, ended)
-        _tell_greeter(context, transaction, encounter, rules.event_of_cancellation(ended))
+        transaction.publish(_told(context, encounter, rules.event_of_cancellation(ended)))
 
 
 # --- What all of these share ---
@@ -277,17 +284,15 @@ async def _encounter(
             return rules.check_claimer(caller.invitation, encounter)
 
 
-def _tell_greeter(
+def _told(
     context: AuthenticatedContext | InvitedContext,
-    transaction: Transaction,
     encounter: rules.Encounter,
     event: MergedReply,
-) -> None:
-    transaction.publish(
-        Notification(
-            organization_id=context.organization_id,
-            event_id=context.event_id(),
-            content=event,
-            recipients=frozenset([encounter.attempt.greeter]),
-        )
+) -> Notification:
+    """What the greeter's devices are told."""
+    return Notification(
+        organization_id=context.organization_id,
+        event_id=context.event_id(),
+        content=event,
+        recipients=frozenset([encounter.attempt.greeter]),
     )

@@ -8,7 +8,7 @@ from parsec.data.topics import Topic
 from parsec.protocol import shamir as wire
 from parsec.protocol.events import ShamirRecoveryCertificateEvent
 from parsec.protocol.statuses import Ok
-from parsec.server.records import Notification, ShamirSetupRecord, UserRecord
+from parsec.server.records import Author, Notification, ShamirSetupRecord, UserRecord
 from parsec.server.rules import shamir as rules
 from parsec.server.service.context import AuthenticatedContext, InvitedContext
 from parsec.server.store import certificate as certificates
@@ -21,14 +21,15 @@ async def shamir_recovery_setup(
     context: AuthenticatedContext, request: wire.ShamirRecoverySetup
 ) -> wire.ShamirRecoverySetupReply:
     organization_id = context.organization_id
+    async with context.reading() as (transaction, author):
+        await _check_no_active_setup(context, transaction, author)
+    # There may be hundreds of certificates: other writers do not wait for their verification.
+    setup = rules.verified_setup(request, author, now=context.now)
     async with context.writing(Topic.SHAMIR_RECOVERY, share=[Topic.COMMON]) as (
         transaction,
         author,
     ):
-        last_common, last_shamir = await _last_timestamps(context, transaction)
-        active = await store.active_setup(transaction, organization_id, author.user.user_id)
-        rules.check_no_active_setup(active, last_shamir_timestamp=last_shamir)
-        setup = rules.verified_setup(request, author, now=context.now)
+        last_common, last_shamir = await _check_no_active_setup(context, transaction, author)
         recipients = await _users(context, transaction, setup.brief.per_recipient_shares)
         rules.check_recipients(setup, recipients, last_common_timestamp=last_common)
         rules.check_setup_timestamp(
@@ -102,6 +103,16 @@ async def invite_shamir_recovery_reveal(
         )
         assert ciphered_data is not None, "a usable invitation has a set-up that is not deleted"
         return wire.InviteShamirRecoveryRevealOk(ciphered_data=ciphered_data)
+
+
+async def _check_no_active_setup(
+    context: AuthenticatedContext, transaction: Transaction, author: Author
+) -> tuple[Instant, Instant | None]:
+    """The last timestamps. Raises Refused."""
+    last_common, last_shamir = await _last_timestamps(context, transaction)
+    active = await store.active_setup(transaction, context.organization_id, author.user.user_id)
+    rules.check_no_active_setup(active, last_shamir_timestamp=last_shamir)
+    return last_common, last_shamir
 
 
 async def _last_timestamps(

@@ -1,5 +1,6 @@
 """Terms of service."""
 
+from parsec.data.topics import Topic
 from parsec.protocol.statuses import Ok
 from parsec.protocol.tos import TosAccept, TosAcceptReply, TosGet, TosGetOk, TosGetReply
 from parsec.server.rules import tos as rules
@@ -17,7 +18,8 @@ async def tos_get(
 
 
 async def tos_accept(context: AuthenticatedContext, request: TosAccept) -> TosAcceptReply:
-    async with context.writing() as (transaction, author):
+    # The terms do not change between the look at them and the consent.
+    async with context.writing(share=[Topic.COMMON]) as (transaction, author):
         rules.check_accepted(request, author.organization)
         await user.accept_tos(
             transaction, context.organization_id, author.user.user_id, on=context.now

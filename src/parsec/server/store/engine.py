@@ -57,11 +57,22 @@ class Engine(Protocol):
     async def migrate(self) -> None:
         """Bring the schema to this version. Raises SchemaError; earlier steps then stay."""
 
-    def transaction(self, *, write: bool) -> AbstractAsyncContextManager[Transaction]:
-        """Commits at the end, unless an exception passes: then nothing happened."""
+    def transaction(
+        self, *, write: bool, single: bool = False
+    ) -> AbstractAsyncContextManager[Transaction]:
+        """Commits at the end, unless an exception passes: then nothing happened.
+
+        What reads by a `single` statement costs less by saying so.
+        """
+
+    async def publish(self, event: AnyEvent, /) -> None:
+        """Tell the listeners what rests on nothing written: no other writer waits for it."""
 
     def subscribe(self, listener: Listener, /) -> Callable[[], None]:
         """Have a function called for each event; returns what ends it."""
+
+    async def lost(self) -> StorageError:
+        """Comes only when the database is lost for good, and says why."""
 
     async def close(self) -> None:
         """Finish what was begun, and let the database go."""

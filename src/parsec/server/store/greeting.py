@@ -89,6 +89,27 @@ ON CONFLICT (organization_id, greeting_attempt_id) DO UPDATE SET
     cancelled_reason = excluded.cancelled_reason,
     cancelled_on = excluded.cancelled_on"""
 
+# A peer may still ask for the last attempt that it joined. Who starts anew may be told by another
+# of its calls how the attempt before ended: that is the one cancelled last.
+FORGET_ATTEMPTS = """
+DELETE FROM greeting_attempt
+WHERE organization_id = :organization_id AND token = :token AND greeter = :greeter
+    AND cancelled_on < (
+        SELECT MAX(last.cancelled_on) FROM greeting_attempt AS last
+        WHERE last.organization_id = :organization_id AND last.token = :token
+            AND last.greeter = :greeter
+    )
+    AND (greeter_joined_on IS NULL OR greeter_joined_on < (
+        SELECT MAX(last.greeter_joined_on) FROM greeting_attempt AS last
+        WHERE last.organization_id = :organization_id AND last.token = :token
+            AND last.greeter = :greeter
+    ))
+    AND (claimer_joined_on IS NULL OR claimer_joined_on < (
+        SELECT MAX(last.claimer_joined_on) FROM greeting_attempt AS last
+        WHERE last.organization_id = :organization_id AND last.token = :token
+            AND last.greeter = :greeter
+    ))"""
+
 STEP_AND_FORMER = """
 SELECT step, greeter_data, claimer_data FROM greeting_step
 WHERE organization_id = :organization_id AND greeting_attempt_id = :greeting_attempt_id
@@ -192,6 +213,15 @@ async def save_attempt(
         cancelled_origin=end.origin if end else None,
         cancelled_reason=end.reason if end else None,
         cancelled_on=end.timestamp if end else None,
+    )
+
+
+async def forget_attempts(
+    transaction: Transaction, organization_id: OrganizationID, token: AccessToken, greeter: UserID
+) -> None:
+    """Erase the ended attempts that neither side can still ask for, except the very last."""
+    await transaction.rows(
+        FORGET_ATTEMPTS, organization_id=organization_id, token=token, greeter=greeter
     )
 
 

@@ -4,7 +4,9 @@ Readers run where they stand, on the event loop, because a read takes microsecon
 turns on one connection, each inside a savepoint of its own. The first of them opens a batch and
 asks for its commit; those that wait for their turn before that commit join the batch. The commit,
 which waits for the disk, runs in a worker thread and answers for the whole batch: nobody is told
-anything, neither caller nor listener, before what it rests on is on the disk.
+anything, neither caller nor listener, before what it rests on is on the disk. A full disk makes
+SQLite undo the whole batch in the middle: all its members then fail, and who comes next begins
+another one.
 """
 
 import asyncio
@@ -83,15 +85,26 @@ class SqliteEngine:
             self._apply(migration)
 
     @contextlib.asynccontextmanager
-    async def transaction(self, *, write: bool) -> AsyncIterator[Transaction]:
+    async def transaction(self, *, write: bool, single: bool = False) -> AsyncIterator[Transaction]:
         """Commits at the end, unless an exception passes: then nothing happened."""
+        assert not (write and single), "only what reads can be a single statement"
         async with self._write() if write else self._read() as transaction:
+            transaction.is_single = single
             yield transaction
+
+    async def publish(self, event: AnyEvent, /) -> None:
+        """Tell the listeners what rests on nothing written, and at once."""
+        self._deliver(event)
 
     def subscribe(self, listener: Listener, /) -> Callable[[], None]:
         """Have a function called for each event; returns what ends it."""
         self._listeners.append(listener)
         return lambda: self._listeners.remove(listener)
+
+    async def lost(self) -> StorageError:
+        """Never comes: a file stays where it is."""
+        never: asyncio.Future[StorageError] = asyncio.get_running_loop().create_future()
+        return await never
 
     async def close(self) -> None:
         """Finish the batch that is open, and let the file go."""
@@ -105,26 +118,31 @@ class SqliteEngine:
     # --- Reading ---
 
     @contextlib.asynccontextmanager
-    async def _read(self) -> AsyncIterator[Transaction]:
+    async def _read(self) -> AsyncIterator["_SqliteTransaction"]:
         connection = self._readers.pop() if self._readers else self._connect(query_only=True)
-        connection.execute("BEGIN")
         try:
+            _run(connection, "BEGIN")
             yield _SqliteTransaction(connection, write=False)
         finally:
-            connection.execute("ROLLBACK")
+            _abandon(connection)
             self._readers.append(connection)
 
     # --- Writing ---
 
     @contextlib.asynccontextmanager
-    async def _write(self) -> AsyncIterator[Transaction]:
+    async def _write(self) -> AsyncIterator["_SqliteTransaction"]:
         batch: _Batch | None = None
         try:
             async with self._turn:
                 batch = self._open_batch()
                 transaction = _SqliteTransaction(self._writer, write=True)
-                with _savepoint(self._writer):
-                    yield transaction
+                try:
+                    with _savepoint(self._writer):
+                        yield transaction
+                except BaseException as error:
+                    if not self._writer.in_transaction:
+                        self._fail(batch, error)
+                    raise
                 batch.is_dirty = True
                 batch.events += transaction.events
         finally:
@@ -134,6 +152,8 @@ class SqliteEngine:
 
     def _open_batch(self) -> "_Batch":
         if self._batch is None:
+            # Where a failure was so bad that undoing failed too, that is made good first.
+            _abandon(self._writer)
             _run(self._writer, "BEGIN IMMEDIATE")
             self._batch = _Batch()
             commit = asyncio.create_task(self._commit(self._batch))
@@ -144,18 +164,33 @@ class SqliteEngine:
     async def _commit(self, batch: "_Batch") -> None:
         # Turns are given in the order of demand: who already waits for one joins the batch.
         async with self._turn:
+            if batch.done.done():
+                return
             self._batch = None
             try:
                 await self._end(batch)
             except StorageError as error:
-                _abandon(self._writer)
-                batch.done.set_exception(error)
+                self._fail(batch, error)
                 return
+            except BaseException as error:
+                self._fail(batch, error)
+                raise
         try:
             for event in batch.events:
                 self._deliver(event)
         finally:
             batch.done.set_result(None)
+
+    def _fail(self, batch: "_Batch", error: BaseException) -> None:
+        """Tell all members that nothing of the batch was kept."""
+        if self._batch is batch:
+            self._batch = None
+        failure = StorageError(f"the database did not keep the transaction: {error}")
+        failure.__cause__ = error
+        batch.done.set_exception(failure)
+        # Those who would ask may all be cancelled.
+        batch.done.exception()
+        _abandon(self._writer)
 
     async def _end(self, batch: "_Batch") -> None:
         if batch.is_dirty:
@@ -236,10 +271,17 @@ class _SqliteTransaction:
     def __init__(self, connection: sqlite3.Connection, *, write: bool) -> None:
         self._connection = connection
         self._write = write
+        self._statements = 0
+        self.is_single = False
         self.events: list[AnyEvent] = []
 
     async def rows(self, sql: str, /, **values: Value) -> Sequence[Row]:
         """Run one statement, with values for its `:name` parameters."""
+        self._statements += 1
+        assert not self.is_single or self._statements == 1, "more than a single statement"
+        if not self._connection.in_transaction:
+            # It would be a transaction of its own.
+            raise StorageError("the transaction has failed before")
         return _run(self._connection, sql, values)
 
     async def lock(self, topic: str, /, *, share: bool = False) -> None:  # noqa: ARG002
@@ -255,26 +297,38 @@ class _SqliteTransaction:
 def _run(connection: sqlite3.Connection, sql: str, values: Any = ()) -> list[Any]:
     try:
         return connection.execute(sql, values).fetchall()
-    except sqlite3.OperationalError as error:
+    except (sqlite3.IntegrityError, sqlite3.ProgrammingError):
+        # Our own mistakes.
+        raise
+    except sqlite3.Error as error:
         raise StorageError(f"the database failed: {error}") from error
 
 
 @contextlib.contextmanager
 def _savepoint(connection: sqlite3.Connection) -> Iterator[None]:
-    connection.execute("SAVEPOINT one_of_batch")
+    _run(connection, "SAVEPOINT one_of_batch")
     try:
         yield
+        _run(connection, "RELEASE one_of_batch")
     except BaseException:
-        connection.execute("ROLLBACK TO one_of_batch")
+        _undo_savepoint(connection)
         raise
-    finally:
-        connection.execute("RELEASE one_of_batch")
+
+
+def _undo_savepoint(connection: sqlite3.Connection) -> None:
+    # Some failures have ended the transaction already, and the savepoint with it.
+    if not connection.in_transaction:
+        return
+    try:
+        _run(connection, "ROLLBACK TO one_of_batch")
+        _run(connection, "RELEASE one_of_batch")
+    except StorageError:
+        _abandon(connection)
 
 
 def _abandon(connection: sqlite3.Connection) -> None:
-    # Some failures have ended the transaction already.
     if connection.in_transaction:
-        connection.execute("ROLLBACK")
+        _run(connection, "ROLLBACK")
 
 
 def _statements(sql: str) -> Iterator[str]:

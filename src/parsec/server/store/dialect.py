@@ -1,0 +1,70 @@
+"""What PostgreSQL spells otherwise in statements that are written once for both databases.
+
+The shared language is small: no escapes in texts but the doubled quote, no dollar quotes, and no
+columns that number themselves (a number that must follow another one has a row of its own).
+"""
+
+import re
+from functools import cache
+
+import msgspec
+
+_PARTS = re.compile(
+    r"""
+    (?P<kept> '(?:[^']|'')*' | "(?:[^"]|"")*" | --[^\n]* | /\*.*?\*/ | :: )
+    | : (?P<name> [A-Za-z_][A-Za-z0-9_]* )
+    | (?P<word> [A-Za-z_][A-Za-z0-9_]* )
+    """,
+    re.VERBOSE | re.DOTALL,
+)
+
+_TYPES = {
+    "BLOB": "BYTEA",
+    # The order of the bytes, as in SQLite, whatever language the database is set to.
+    "TEXT": 'TEXT COLLATE "C"',
+}
+
+
+class Statement(msgspec.Struct, frozen=True):
+    """A statement with numbered parameters, and what they are called, in their order."""
+
+    text: str
+    names: tuple[str, ...]
+
+
+@cache  # All statements are constants.
+def numbered(sql: str) -> Statement:
+    """A statement with `:name` parameters as PostgreSQL takes it, with `$1`, `$2`…"""
+    numbers: dict[str, int] = {}
+
+    def replaced(match: re.Match[str]) -> str:
+        name = match["name"]
+        return f"${numbers.setdefault(name, len(numbers) + 1)}" if name else match[0]
+
+    text = _PARTS.sub(replaced, sql)
+    return Statement(text, tuple(numbers))
+
+
+def postgresql_schema(sql: str) -> str:
+    """The statements of a migration as PostgreSQL takes them."""
+    return _PARTS.sub(lambda match: _TYPES.get(match["word"] or "", match[0]), sql)
+
+
+# PostgreSQL has no NUL in texts. It is written as a mark and 0; the mark itself, which is no
+# character that anybody is assigned (U+FDD0), as the mark and 1.
+_MARK = "\ufdd0"
+
+
+def text_without_nul(text: str) -> str:
+    """What PostgreSQL is given to keep a text; most are kept as they are."""
+    if "\0" not in text and _MARK not in text:
+        # Its own methods aside, a text of a kind is a text.
+        return text
+    return text.replace(_MARK, f"{_MARK}1").replace("\0", f"{_MARK}0")
+
+
+def text_with_nul(kept: str) -> str:
+    """The text of which that was kept."""
+    if _MARK not in kept:
+        return kept
+    return kept.replace(f"{_MARK}0", "\0").replace(f"{_MARK}1", _MARK)

@@ -1,0 +1,276 @@
+"""The engine on PostgreSQL: one database, any number of processes.
+
+A writer sees what others committed (READ COMMITTED), so it locks what it will judge and reads it in
+a later statement. Locks are taken in a fixed order; should two writers wait for each other after
+all, PostgreSQL ends one of them, which fails as at a loss of the database and is not tried again.
+A reader sees the state of its first statement (REPEATABLE READ) and waits for nobody.
+
+Connections are lent from the first statement of a transaction on, and nothing of a session is left
+in them: no setting, no lock, no temporary table.
+"""
+
+import asyncio
+import contextlib
+import hashlib
+from collections.abc import AsyncIterator, Callable, Sequence
+
+import structlog
+
+from parsec.server.records import AnyEvent
+from parsec.server.settings import PostgresqlDatabase
+from parsec.server.store import migrations
+from parsec.server.store.dialect import numbered, postgresql_schema
+from parsec.server.store.engine import (
+    Listener,
+    MigrationState,
+    Row,
+    SchemaError,
+    StorageError,
+    Transaction,
+    Value,
+)
+from parsec.server.store.migrations import Migration
+from parsec.server.store.pool import Pool
+from parsec.server.store.postgresql_connection import (
+    STATEMENT_SECONDS,
+    OutOfReachError,
+    PostgresqlConnection,
+    connect,
+)
+from parsec.server.store.postgresql_events import Delivery, publish
+
+_BEGIN_READ = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
+_BEGIN_WRITE = "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE"
+
+_LOCK = "SELECT pg_advisory_xact_lock($1)"
+_LOCK_SHARED = "SELECT pg_advisory_xact_lock_shared($1)"
+
+_COLUMNS = """
+SELECT table_name, column_name FROM information_schema.columns
+WHERE table_schema = current_schema()"""
+
+_log = structlog.get_logger()
+
+
+class PostgresqlEngine:
+    """A database of a PostgreSQL server."""
+
+    def __init__(self, database: PostgresqlDatabase) -> None:
+        self._database = database
+        # One of the connections is for listening.
+        self._pool = Pool(self._connect, limit=database.max_connections - 1)
+        self._delivery = Delivery(self._ear, attempts=database.attempts, pause=database.pause)
+        self._is_open = False
+        self._opening = asyncio.Lock()
+
+    async def migrations(self) -> Sequence[MigrationState]:
+        """The migrations of this version, and which of them were applied. Raises SchemaError."""
+        known = migrations.known_migrations()
+        async with self._lent() as connection:
+            pending = migrations.pending_migrations(await _applied(connection), known)
+        return [MigrationState(name=one.name, applied=one not in pending) for one in known]
+
+    async def migrate(self) -> None:
+        """Bring the schema to this version. Raises SchemaError; earlier steps then stay."""
+        known = migrations.known_migrations()
+        connection = await self._connect_patiently(statement_seconds=None)
+        try:
+            while await _apply_next(connection, known):
+                pass
+        finally:
+            await connection.close()
+
+    @contextlib.asynccontextmanager
+    async def transaction(self, *, write: bool, single: bool = False) -> AsyncIterator[Transaction]:
+        """Commits at the end, unless an exception passes: then nothing happened."""
+        if not self._is_open:
+            await self._open()
+        transaction = _PostgresqlTransaction(self._pool, write=write, single=single)
+        try:
+            yield transaction
+            await transaction.commit()
+        except BaseException as error:
+            await transaction.abandon(error)
+            raise
+
+    async def publish(self, event: AnyEvent, /) -> None:
+        """Tell the listeners what rests on nothing written: no other writer waits for it."""
+        async with self.transaction(write=True) as transaction:
+            transaction.publish(event)
+
+    def subscribe(self, listener: Listener, /) -> Callable[[], None]:
+        """Have a function called for each event; returns what ends it."""
+        return self._delivery.subscribe(listener)
+
+    async def catch_up(self) -> None:
+        """Have the events delivered that were published before. Raises StorageError."""
+        async with self._lent() as connection:
+            await self._delivery.catch_up(connection)
+
+    async def lost(self) -> StorageError:
+        """Comes only when the database is lost for good, and says why."""
+        return await self._delivery.lost()
+
+    async def close(self) -> None:
+        """Finish what was begun, and let the database go."""
+        await self._delivery.close()
+        await self._pool.close()
+
+    # --- Connections ---
+
+    async def _open(self) -> None:
+        """At the first use: whatever is published from now on will be delivered."""
+        async with self._opening:
+            if self._is_open:
+                return
+            connection = await self._connect_patiently()
+            self._pool.adopt(connection)
+            await self._delivery.begin(connection)
+            for _ in range(self._database.min_connections - 2):
+                self._pool.adopt(await self._connect())
+            self._is_open = True
+
+    @contextlib.asynccontextmanager
+    async def _lent(self) -> AsyncIterator[PostgresqlConnection]:
+        await self._open()
+        connection = await self._pool.acquire()
+        try:
+            yield connection
+        finally:
+            self._pool.release(connection)
+
+    async def _connect_patiently(
+        self, *, statement_seconds: float | None = STATEMENT_SECONDS
+    ) -> PostgresqlConnection:
+        attempt = 1
+        while True:
+            try:
+                return await connect(self._database, statement_seconds=statement_seconds)
+            except OutOfReachError as error:
+                if attempt >= self._database.attempts:
+                    raise StorageError(f"{error} (attempts: {attempt})") from error
+                _log.warning("database out of reach", attempt=attempt, error=str(error))
+            attempt += 1
+            await asyncio.sleep(self._database.pause)
+
+    async def _connect(self) -> PostgresqlConnection:
+        return await connect(self._database)
+
+    async def _ear(self) -> PostgresqlConnection:
+        """For listening: not before it is known from which event on."""
+        await self._open()
+        return await self._connect()
+
+
+class _PostgresqlTransaction:
+    def __init__(self, pool: Pool[PostgresqlConnection], *, write: bool, single: bool) -> None:
+        assert not (write and single), "only what reads can be a single statement"
+        self._pool = pool
+        self._write = write
+        self._single = single
+        self._connection: PostgresqlConnection | None = None
+        self._events: list[AnyEvent] = []
+
+    async def rows(self, sql: str, /, **values: Value) -> Sequence[Row]:
+        """Run one statement, with values for its `:name` parameters."""
+        statement = numbered(sql)
+        connection = await self._ready()
+        return await connection.rows(statement.text, *[values[name] for name in statement.names])
+
+    async def lock(self, topic: str, /, *, share: bool = False) -> None:
+        """Keep other writers away from a topic until the end; lock first, then read."""
+        assert self._write, f"{topic} is locked by a transaction that cannot write"
+        connection = await self._ready()
+        await connection.rows(_LOCK_SHARED if share else _LOCK, _lock_number(topic))
+
+    def publish(self, event: AnyEvent, /) -> None:
+        """Tell the listeners, once and only if the transaction commits."""
+        assert self._write, "a transaction that cannot write publishes nothing"
+        self._events.append(event)
+
+    async def commit(self) -> None:
+        """Make it last, and known."""
+        if self._events:
+            await publish(await self._ready(), self._events)
+        if self._connection is not None:
+            if not self._single:
+                await self._connection.run("COMMIT")
+            self._give_back(self._connection)
+
+    async def abandon(self, error: BaseException) -> None:
+        """Make it as if nothing had happened."""
+        connection = self._connection
+        if connection is None:
+            return
+        try:
+            if isinstance(error, StorageError) or not isinstance(error, Exception):
+                # It may be broken, or still wait for others in a statement that was cancelled.
+                connection.terminate()
+            elif not self._single and not connection.is_closed():
+                await connection.run("ROLLBACK")
+        except BaseException as failure:
+            connection.terminate()
+            if not isinstance(failure, StorageError):
+                raise
+        finally:
+            self._give_back(connection)
+
+    async def _ready(self) -> PostgresqlConnection:
+        """The connection, lent and begun at the first need."""
+        if self._connection is not None:
+            assert not self._single, "more than a single statement"
+            return self._connection
+        self._connection = await self._pool.acquire()
+        if not self._single:
+            await self._connection.run(_BEGIN_WRITE if self._write else _BEGIN_READ)
+        return self._connection
+
+    def _give_back(self, connection: PostgresqlConnection) -> None:
+        self._connection = None
+        self._pool.release(connection)
+
+
+def _lock_number(topic: str) -> int:
+    """Sixty-four bits: that two topics share a number only makes their writers wait."""
+    digest = hashlib.blake2b(topic.encode(), digest_size=8).digest()
+    return int.from_bytes(digest, "big", signed=True)
+
+
+# --- Migrations ---
+
+
+async def _applied(connection: PostgresqlConnection) -> dict[str, str]:
+    columns = {(table, column) for table, column in await connection.rows(_COLUMNS)}
+    if not columns:
+        return {}
+    if ("migration", "checksum") not in columns:
+        raise SchemaError("the database holds tables of another program")
+    rows = await connection.rows(migrations.APPLIED)
+    return {name: checksum for name, checksum in rows}  # noqa: C416  (rows are no pairs)
+
+
+async def _apply_next(connection: PostgresqlConnection, known: Sequence[Migration]) -> bool:
+    """Whether there was one to apply. Raises SchemaError; then nothing of it stays."""
+    await connection.run(_BEGIN_WRITE)
+    # Of several processes that find an empty database, one fills it and the others wait.
+    await connection.rows(_LOCK, _lock_number("migration"))
+    pending = migrations.pending_migrations(await _applied(connection), known)
+    if pending:
+        await _apply(connection, pending[0])
+    await connection.run("COMMIT")
+    return bool(pending)
+
+
+async def _apply(connection: PostgresqlConnection, migration: Migration) -> None:
+    record = numbered(migrations.RECORD)
+    values = {
+        "number": migration.number,
+        "name": migration.name,
+        "checksum": migration.checksum,
+    }
+    try:
+        await connection.run(postgresql_schema(migrations.CREATE_TABLE))
+        await connection.run(postgresql_schema(migration.sql))
+        await connection.rows(record.text, *[values[name] for name in record.names])
+    except StorageError as error:
+        raise SchemaError(f"{migration.name} failed: {error}") from error

@@ -1,0 +1,489 @@
+"""The engine on PostgreSQL: the contract of all engines, and what several processes add to it."""
+
+import asyncio
+import contextlib
+import secrets
+from collections.abc import AsyncIterator, Callable
+
+import pytest
+
+from parsec.server.records import AnyEvent, Notification
+from parsec.server.store import migrations, postgresql_events
+from parsec.server.store.engine import Engine, SchemaError, StorageError
+from parsec.server.store.migrations import Migration
+from parsec.server.store.postgresql import PostgresqlEngine
+from parsec.server.store.postgresql_connection import connect
+from tests.support.engine_contract import EngineContract, add, names, ping
+from tests.support.postgresql import (
+    PromptEngine,
+    needs_postgresql,
+    new_place,
+    prompt_engine,
+    run_on,
+    run_on_server,
+    some_database,
+    url_with,
+)
+
+pytestmark = needs_postgresql
+
+
+class TestPostgresql(EngineContract):
+    @pytest.fixture
+    async def engine(self) -> AsyncIterator[PromptEngine]:
+        async with prompt_engine() as engine:
+            await engine.migrate()
+            yield engine
+
+
+@pytest.fixture
+async def place() -> AsyncIterator[str]:
+    """A database that is migrated and empty."""
+    async with new_place() as url, open_engine(url) as engine:
+        await engine.migrate()
+        yield url
+
+
+@contextlib.asynccontextmanager
+async def open_engine(url: str, **settings: float) -> AsyncIterator[PostgresqlEngine]:
+    engine = PostgresqlEngine(some_database(url, **settings))
+    try:
+        yield engine
+    finally:
+        await engine.close()
+
+
+async def say(engine: Engine, *texts: str) -> None:
+    async with engine.transaction(write=True) as transaction:
+        for text in texts:
+            transaction.publish(ping(text))
+
+
+class Ear:
+    """What a process hears, with a way to wait for it."""
+
+    def __init__(self, engine: Engine) -> None:
+        self.heard: list[AnyEvent] = []
+        self._news = asyncio.Event()
+        engine.subscribe(self._hear)
+
+    def _hear(self, event: AnyEvent) -> None:
+        self.heard.append(event)
+        self._news.set()
+
+    async def hears(self, *texts: str) -> None:
+        """Waits until these were said, and nothing else."""
+        expected = [ping(text) for text in texts]
+        async with asyncio.timeout(20):
+            while self.heard != expected[: len(self.heard)] or len(self.heard) < len(texts):
+                self._news.clear()
+                await self._news.wait()
+        assert self.heard == expected
+
+
+async def eventually(condition: Callable[[], object]) -> None:
+    async with asyncio.timeout(20):
+        while not condition():
+            await asyncio.sleep(0.01)
+
+
+# --- Locks ---
+
+
+async def test_who_shares_a_topic_keeps_no_other_sharer_away(place: str) -> None:
+    async with (
+        open_engine(place) as engine,
+        engine.transaction(write=True) as one,
+        engine.transaction(write=True) as other,
+    ):
+        await one.lock("a", share=True)
+
+        await other.lock("a", share=True)
+
+
+async def test_who_has_a_topic_alone_waits_for_all_sharers(place: str) -> None:
+    told: list[str] = []
+
+    async def write() -> None:
+        async with other.transaction(write=True) as transaction:
+            await transaction.lock("a")
+            told.append("locked")
+
+    async with open_engine(place) as engine, open_engine(place) as other:
+        async with engine.transaction(write=True) as transaction:
+            await transaction.lock("a", share=True)
+            writer = asyncio.create_task(write())
+            await lock_is_waited_for()
+            told.append("shared")
+        await writer
+
+    assert told == ["shared", "locked"]
+
+
+async def lock_is_waited_for() -> None:
+    connection = await connect(some_database(url_with()))
+    sql = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted"
+    async with asyncio.timeout(20):
+        while (await connection.rows(sql))[0][0] == 0:
+            await asyncio.sleep(0.01)
+    await connection.close()
+
+
+async def test_other_topics_are_not_locked(place: str) -> None:
+    async with (
+        open_engine(place) as engine,
+        engine.transaction(write=True) as one,
+        engine.transaction(write=True) as other,
+    ):
+        await one.lock("a")
+
+        await other.lock("b")
+
+
+async def test_what_waits_for_each_other_in_a_circle_fails_and_does_not_hang(place: str) -> None:
+    both = asyncio.Barrier(2)
+
+    async def write(*topics: str) -> None:
+        async with engine.transaction(write=True) as transaction:
+            await transaction.lock(topics[0])
+            await both.wait()
+            await transaction.lock(topics[1])
+
+    async with open_engine(place) as engine:
+        results = await asyncio.gather(write("a", "b"), write("b", "a"), return_exceptions=True)
+
+    (failed,) = (result for result in results if result is not None)
+    assert isinstance(failed, StorageError)
+    assert "deadlock" in str(failed)
+
+
+async def test_more_writers_than_connections_take_turns(place: str) -> None:
+    async def write(name: str) -> None:
+        async with engine.transaction(write=True) as transaction:
+            await transaction.lock("a")
+            await add(transaction, name)
+
+    async with open_engine(place, max_connections=3) as engine:
+        await asyncio.gather(*(write(f"{number:02}") for number in range(30)))
+
+        assert len(await names(engine)) == 30
+
+
+# --- Events ---
+
+
+async def test_all_processes_hear_what_one_says(place: str) -> None:
+    async with open_engine(place) as one, open_engine(place) as other:
+        ears = [Ear(one), Ear(other)]
+
+        await say(one, "a", "b")
+
+        for ear in ears:
+            await ear.hears("a", "b")
+
+
+async def test_all_processes_hear_everything_in_one_order(place: str) -> None:
+    async with open_engine(place) as one, open_engine(place) as other:
+        ears = [Ear(one), Ear(other)]
+
+        await asyncio.gather(
+            *(
+                say(engine, f"{number}", f"{number}!")
+                for number in range(20)
+                for engine in (one, other)
+            )
+        )
+        await eventually(lambda: all(len(ear.heard) >= 80 for ear in ears))
+
+    first, second = (ear.heard for ear in ears)
+    assert first == second
+    texts = [event.content.ping for event in first if isinstance(event, Notification)]  # type: ignore[attr-defined]
+    assert texts[1::2] == [f"{text}!" for text in texts[::2]]
+
+
+async def test_an_event_may_be_larger_than_a_notification(place: str) -> None:
+    async with open_engine(place) as one, open_engine(place) as other:
+        ear = Ear(other)
+
+        await say(one, "x" * 1_000_000)
+
+        await ear.hears("x" * 1_000_000)
+
+
+async def test_a_new_process_hears_nothing_of_before(place: str) -> None:
+    async with open_engine(place) as one, open_engine(place) as other:
+        await say(one, "before")
+        await names(other)
+        ear = Ear(other)
+
+        await say(one, "after")
+
+        await ear.hears("after")
+
+
+async def test_what_is_said_between_the_first_use_and_listening_is_heard(place: str) -> None:
+    async with open_engine(place) as one, open_engine(place) as other:
+        await names(other)
+        await say(one, "a")
+
+        await Ear(other).hears("a")
+
+
+async def test_an_event_that_nobody_understands_is_passed_over(place: str) -> None:
+    async with open_engine(place) as one, open_engine(place) as other:
+        ear = Ear(other)
+        await ear_is_open(place)
+        await run_on(
+            place,
+            "INSERT INTO event (number, content) VALUES (1, 'of a later version');"
+            "UPDATE event_counter SET last = 1",
+        )
+
+        await say(one, "a")
+
+        await ear.hears("a")
+
+
+async def ear_is_open(place: str) -> None:
+    connection = await connect(some_database(place))
+    sql = "SELECT count(*) FROM pg_stat_activity WHERE query LIKE '%event_counter%' AND state = 'idle'"
+    async with asyncio.timeout(20):
+        while (await connection.rows(sql))[0][0] == 0:
+            await asyncio.sleep(0.01)
+    await connection.close()
+
+
+async def test_old_events_are_forgotten(place: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(postgresql_events, "KEPT", 8)
+    monkeypatch.setattr(postgresql_events, "_FORGET_EVERY", 4)
+    async with open_engine(place) as engine:
+        ear = Ear(engine)
+        texts = [f"{number}" for number in range(1, 31)]
+
+        await say(engine, *texts)
+        await ear.hears(*texts)
+        await engine.catch_up()
+
+        async with engine.transaction(write=False) as transaction:
+            numbers = await transaction.rows("SELECT number FROM event ORDER BY number")
+    assert numbers == [(number,) for number in range(21, 31)]
+
+
+@pytest.mark.parametrize(
+    "accident",
+    [
+        # They were forgotten while the process was away for too long.
+        "UPDATE event_counter SET last = last + 2",
+        # An older copy of the database took its place.
+        "UPDATE event_counter SET last = 0",
+        "DELETE FROM event_counter",
+    ],
+)
+async def test_who_lost_events_ends_rather_than_to_go_on_without(place: str, accident: str) -> None:
+    async with open_engine(place) as engine:
+        ear = Ear(engine)
+        await say(engine, "a")
+        await ear.hears("a")
+
+        await run_on(place, f"{accident}; NOTIFY parsec_event")
+
+        assert "gone" in str(await engine.lost())
+
+
+# --- A database that comes and goes ---
+
+
+def named(place: str) -> tuple[str, str]:
+    """The place for a process whose connections can be told from those of others."""
+    name = f"test_{secrets.token_hex(4)}"
+    return f"{place}&application_name={name}", name
+
+
+async def cut_off(name: str) -> None:
+    sql = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = "
+    await run_on_server(f"{sql} '{name}'")
+
+
+async def test_events_that_came_while_the_connection_was_lost_are_heard(place: str) -> None:
+    url, name = named(place)
+    async with open_engine(place) as one, open_engine(url, pause=0.2) as other:
+        ear = Ear(other)
+        await say(one, "before")
+        await ear.hears("before")
+
+        for number in range(3):
+            await cut_off(name)
+            await say(one, f"during {number}")
+
+        await ear.hears("before", "during 0", "during 1", "during 2")
+        await say(one, "after")
+        await ear.hears("before", "during 0", "during 1", "during 2", "after")
+
+
+async def test_after_a_loss_of_all_connections_it_works_again(place: str) -> None:
+    url, name = named(place)
+    async with open_engine(url) as engine:
+        await asyncio.gather(*(names(engine) for _ in range(5)))
+
+        await cut_off(name)
+        await eventually(lambda: all(one.is_closed() for one, _ in engine._pool._idle))
+
+        assert await names(engine) == []
+
+
+async def test_a_transaction_whose_connection_is_lost_fails_and_did_nothing(place: str) -> None:
+    url, name = named(place)
+    async with open_engine(url) as engine:
+        with pytest.raises(StorageError):
+            async with engine.transaction(write=True) as transaction:
+                await add(transaction, "a")
+                await cut_off(name)
+                await add(transaction, "b")
+
+        assert await names(engine) == []
+
+
+async def test_it_gives_up_after_so_many_attempts(place: str) -> None:
+    role = f"parsec_{secrets.token_hex(4)}"
+    await run_on_server(f"CREATE ROLE {role} LOGIN SUPERUSER")
+    url, name = named(place.replace("//postgres@", f"//{role}@"))
+    try:
+        async with open_engine(url, attempts=3) as engine:
+            ear = Ear(engine)
+            await say(engine, "a")
+            await ear.hears("a")
+
+            await run_on_server(f"ALTER ROLE {role} NOLOGIN")
+            await cut_off(name)
+
+            assert "gave up after 3 attempts" in str(await engine.lost())
+            with pytest.raises(StorageError, match="not permitted to log in"):
+                await names(engine)
+    finally:
+        await run_on_server(f"DROP ROLE {role}")
+
+
+async def test_a_database_that_is_not_there_is_told_at_once() -> None:
+    url = url_with().replace("/postgres?", "/nowhere?")
+    async with open_engine(url, attempts=100, pause=60) as engine:
+        with pytest.raises(
+            StorageError, match=r'nowhere cannot be used: .*"nowhere" does not exist'
+        ):
+            await engine.migrations()
+
+
+async def test_closing_waits_for_those_who_write(place: str) -> None:
+    begun = asyncio.Event()
+
+    async def write() -> None:
+        async with engine.transaction(write=True) as transaction:
+            await add(transaction, "a")
+            begun.set()
+            await asyncio.sleep(0)
+
+    async with open_engine(place) as engine:
+        writer = asyncio.create_task(write())
+        await begun.wait()
+    await writer
+
+    async with open_engine(place) as again:
+        assert await names(again) == ["a"]
+
+
+async def test_a_cancelled_wait_for_a_lock_takes_no_connection_away(place: str) -> None:
+    async def write() -> None:
+        async with engine.transaction(write=True) as transaction:
+            await transaction.lock("a")
+
+    async with open_engine(place, max_connections=3) as engine:
+        async with engine.transaction(write=True) as transaction:
+            await transaction.lock("a")
+            for _ in range(5):
+                waiting = asyncio.create_task(write())
+                await lock_is_waited_for()
+                waiting.cancel()
+                await asyncio.wait([waiting])
+
+        assert await names(engine) == []
+
+
+async def test_without_prepared_statements_it_works_too(place: str) -> None:
+    """As behind a proxy that lends connections for one transaction."""
+    async with open_engine(f"{place}&statement_cache_size=0") as engine:
+        ear = Ear(engine)
+
+        async with engine.transaction(write=True) as transaction:
+            await transaction.lock("a")
+            await add(transaction, "a")
+            transaction.publish(ping("a"))
+
+        await ear.hears("a")
+        assert await names(engine) == ["a"]
+
+
+async def test_connections_are_made_at_the_start_as_wanted(place: str) -> None:
+    async with open_engine(place, min_connections=4) as engine:
+        await names(engine)
+
+        # With that of the events, which is made once somebody listens.
+        assert len(engine._pool._idle) == 3
+
+
+# --- Schema ---
+
+
+async def test_processes_that_start_together_fill_the_database_once() -> None:
+    async with new_place() as url, contextlib.AsyncExitStack() as stack:
+        engines = [await stack.enter_async_context(open_engine(url)) for _ in range(4)]
+
+        await asyncio.gather(*(engine.migrate() for engine in engines))
+
+        assert all(one.applied for one in await engines[0].migrations())
+
+
+@pytest.mark.parametrize(
+    "table",
+    [
+        "CREATE TABLE bookmark (url TEXT)",
+        # That of the official server, as its documents describe it.
+        "CREATE TABLE migration (index INTEGER, name TEXT, date TIMESTAMPTZ)",
+    ],
+)
+async def test_the_database_of_another_program_is_refused(table: str) -> None:
+    async with new_place() as url, open_engine(url) as engine:
+        await run_on(url, table)
+
+        with pytest.raises(SchemaError, match="another program"):
+            await engine.migrate()
+        with pytest.raises(SchemaError, match="another program"):
+            await engine.migrations()
+
+
+async def test_a_migration_that_fails_leaves_no_trace(
+    place: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sql = "CREATE TABLE more (a TEXT);\nCREATE TABLE organization (a TEXT);\n"
+    broken = Migration(number=99, name="0099_broken.sql", sql=sql)
+    known = [*migrations.known_migrations(), broken]
+    monkeypatch.setattr(migrations, "known_migrations", lambda: known)
+    async with open_engine(place) as engine:
+        with pytest.raises(SchemaError, match=r"0099_broken\.sql failed: .* already exists"):
+            await engine.migrate()
+
+        states = await engine.migrations()
+        async with engine.transaction(write=False) as transaction:
+            ((more,),) = await transaction.rows("SELECT to_regclass('more')")
+    assert (states[-1].applied, more) == (False, None)
+
+
+async def test_who_may_not_make_tables_is_told() -> None:
+    role = f"parsec_{secrets.token_hex(4)}"
+    async with new_place() as url:
+        (schema,) = (part for part in url.split("search_path=")[1:])
+        await run_on_server(f"CREATE ROLE {role} LOGIN; GRANT USAGE ON SCHEMA {schema} TO {role}")
+        try:
+            async with open_engine(url.replace("//postgres@", f"//{role}@")) as engine:
+                with pytest.raises(SchemaError, match="permission denied for schema"):
+                    await engine.migrate()
+        finally:
+            await run_on_server(f"DROP OWNED BY {role}; DROP ROLE {role}")
