@@ -13,7 +13,7 @@ from parsec.crypto.totp import time_step, totp_code
 from scripts.stage import Person, Stage, Terminal
 from tests.support.keyrings import gnome_keyring, needs_gnome_keyring
 from tests.support.openbao import StandInOpenBao
-from tests.support.smartcards import PIN, CardReader, certificate, needs_softhsm, rsa_key
+from tests.support.smartcards import PIN, certificate, needs_softhsm, plugged_in, rsa_key
 
 
 @dataclass
@@ -239,9 +239,7 @@ def ways(
             variables[bus] = session[bus]
             found["keyring"] = Keyring({bus: other[bus]})
         if "pki" in needed:
-            reader = CardReader(folder / "reader")
-            reader.plug_in()
-            monkeypatch.setenv("SOFTHSM2_CONF", reader.environment["SOFTHSM2_CONF"])
+            reader = stack.enter_context(plugged_in(monkeypatch))
             reader.insert().add(certificate("Bob", rsa_key("bob")), rsa_key("bob"))
             variables |= {**reader.environment, "PARSEC_PKCS11_MODULE": reader.module}
             found["pki"] = Smartcard()

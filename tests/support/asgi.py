@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import json
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import unquote
@@ -34,15 +34,36 @@ async def request(
         {"type": "http.request", "body": chunk, "more_body": number + 1 < len(chunks)}
         for number, chunk in enumerate(chunks)
     ] or [{"type": "http.request", "body": b"", "more_body": False}]
-    sent: list[Message] = []
 
     async def receive() -> Message:
         return messages.pop(0) if messages else {"type": "http.disconnect"}
 
+    return await _answer(app, _scope(method, target, headers or {}), receive)
+
+
+async def request_without_end(
+    app: ASGIApp, method: str, target: str, headers: Mapping[str, str]
+) -> Answer:
+    """Send a request whose body never comes."""
+    never = asyncio.Event()
+
+    async def receive() -> Message:
+        await never.wait()
+        raise AssertionError
+
+    async with asyncio.timeout(10):
+        return await _answer(app, _scope(method, target, headers), receive)
+
+
+async def _answer(
+    app: ASGIApp, scope: Scope, receive: Callable[[], Awaitable[Message]]
+) -> Answer:
+    sent: list[Message] = []
+
     async def send(message: Message) -> None:
         sent.append(message)
 
-    await app(_scope(method, target, headers or {}), receive, send)
+    await app(scope, receive, send)
     return Answer(
         status=sent[0]["status"],
         headers=_headers(sent[0]),

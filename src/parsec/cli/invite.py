@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from parsec.client.flows.invite import NewInvitation
     from parsec.client.rules.certificates import Ledger
     from parsec.client.step import Flow
-    from parsec.data.address import InvitationAddr
+    from parsec.data.address import InvitationAddr, InvitationType
     from parsec.data.ids import AccessToken
     from parsec.data.local_device import LocalDevice
     from parsec.data.people import DeviceLabel, EmailAddress
@@ -115,7 +115,7 @@ def list_invitations(acting: Acting) -> None:
 @group.command()
 @click.argument("token", type=INVITATION_TOKEN)
 @acting_options
-def cancel(acting: Acting, token: "AccessToken") -> None:
+def cancel(acting: Acting, token: "tuple[AccessToken, InvitationType | None]") -> None:
     """Make an invitation useless.
 
     TOKEN is the token of the invitation, or its link.
@@ -125,7 +125,7 @@ def cancel(acting: Acting, token: "AccessToken") -> None:
     console = acting.console
     with acting.session() as (desk, session):
         console.begin("Deleting invitation")
-        desk.run(cancel_invitation(session.device, token))
+        desk.run(cancel_invitation(session.device, token[0]))
         console.dismiss()
     console.message("Invitation canceled")
 
@@ -224,13 +224,20 @@ def _item_json(item: "InviteListItem", ledger: "Ledger") -> dict[str, Any]:
 @timeout_option
 @acting_options
 def greet(
-    acting: Acting, token: "AccessToken", profile: str | None, sas_stdin: bool, timeout: float
+    acting: Acting,
+    token: "tuple[AccessToken, InvitationType | None]",
+    profile: str | None,
+    sas_stdin: bool,
+    timeout: float,
 ) -> None:
     """Greet whoever claims an invitation.
 
     TOKEN is the token of the invitation, or its link. The other side runs `invite claim` at the
     same time. Talk to each other: each reads a code aloud, and the other one picks it out of
     three. If it is not among them, somebody is listening in between: choose `None of them`.
+
+    What the invitation is for is said first, in the server's words. Given the link instead of the
+    token, a server that calls it something else is refused.
     """
     from parsec.cli.person import Answers
     from parsec.client.flows.invite import greet
@@ -240,7 +247,7 @@ def greet(
         profile=UserProfile(profile) if profile else None, sas_from_stdin=sas_stdin, events=True
     )
     with acting.session(answers, timeout=timeout) as (desk, session):
-        desk.run(greet(session, token))
+        desk.run(greet(session, token[0], expected=token[1]))
     if acting.console.is_json:
         acting.console.event({"event": "greeted"})
 

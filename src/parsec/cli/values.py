@@ -143,11 +143,13 @@ def _user_id(text: str) -> Any:
 
 
 def _invitation_token(text: str) -> Any:
+    """A token, and the kind of invitation where a link names it."""
     from parsec.data.ids import AccessToken
 
     if "://" in text:
-        return _invitation(text).token
-    return AccessToken.parse(text)
+        addr = _invitation(text)
+        return addr.token, addr.type
+    return AccessToken.parse(text), None
 
 
 def read_duration(text: str) -> float:

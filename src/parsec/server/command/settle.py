@@ -33,6 +33,7 @@ from parsec.server.settings import (
     MailSettings,
     MockedDatabase,
     PostgresqlDatabase,
+    RateLimit,
     Secret,
     Settings,
     SmtpServer,

@@ -11,8 +11,8 @@ from parsec.server.rules.guess import Bucket, after_guess, full_bucket, place_of
 from parsec.server.rules.refusal import Rejected, Verdict
 from parsec.server.settings import RateLimit
 
-MAX_PLACES = 65_536
-"""How many addresses are remembered; about twenty megabytes."""
+MAX_PLACES = 16_384
+"""How many addresses are remembered; a few megabytes."""
 
 _GUESSES = frozenset([Verdict.ORGANIZATION_NOT_FOUND, Verdict.BAD_AUTHENTICATION])
 

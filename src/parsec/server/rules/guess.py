@@ -29,10 +29,7 @@ def full_bucket(limit: RateLimit, *, now: Instant) -> Bucket:
 
 
 def after_guess(bucket: Bucket, limit: RateLimit, *, now: Instant) -> tuple[Bucket, float]:
-    """The bucket after a wrong guess, and the seconds until the next one is answered.
-
-    None (0) if this one may be answered.
-    """
+    """The bucket after a wrong guess, and after how many seconds one is answered; 0: this one."""
     # A clock that is set back gives nothing and takes nothing.
     seconds = max(0, now.microseconds_since(bucket.on)) / _SECOND
     left = min(limit.burst, bucket.left + seconds * limit.per_second)
