@@ -244,10 +244,13 @@ class EngineContract:
         async with engine.transaction(write=True) as transaction:
             await add(transaction, "a")
 
-        with pytest.raises(Exception, match=r"(?i)unique"):
+        async def write() -> None:
             async with engine.transaction(write=True) as transaction:
                 await add(transaction, "b")
                 await add(transaction, "a")
+
+        with pytest.raises(Exception, match=r"(?i)unique"):
+            await write()
 
         assert await names(engine) == ["a"]
 

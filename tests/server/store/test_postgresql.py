@@ -3,7 +3,8 @@
 import asyncio
 import contextlib
 import secrets
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import Self
 
 import pytest
 
@@ -62,29 +63,46 @@ async def say(engine: Engine, *texts: str) -> None:
 class Ear:
     """What a process hears, with a way to wait for it."""
 
-    def __init__(self, engine: Engine) -> None:
+    def __init__(self) -> None:
         self.heard: list[AnyEvent] = []
         self._news = asyncio.Event()
-        engine.subscribe(self._hear)
+
+    @classmethod
+    async def of(cls, engine: Engine) -> Self:
+        """From now on; the first use of an engine is the beginning of its time."""
+        await names(engine)
+        ear = cls()
+        engine.subscribe(ear._hear)
+        return ear
 
     def _hear(self, event: AnyEvent) -> None:
         self.heard.append(event)
         self._news.set()
 
     async def hears(self, *texts: str) -> None:
-        """Waits until these were said, and nothing else."""
-        expected = [ping(text) for text in texts]
+        """Waits until so much was said: this, and nothing else."""
+        await self.hears_so_many(len(texts))
+        assert self.heard == [ping(text) for text in texts]
+
+    async def hears_so_many(self, count: int) -> None:
         async with asyncio.timeout(20):
-            while self.heard != expected[: len(self.heard)] or len(self.heard) < len(texts):
+            while len(self.heard) < count:
                 self._news.clear()
                 await self._news.wait()
-        assert self.heard == expected
 
 
-async def eventually(condition: Callable[[], object]) -> None:
+async def eventually(condition: Callable[[], Awaitable[object]]) -> None:
+    """Waits for what the database or another process does, and tells nobody."""
     async with asyncio.timeout(20):
-        while not condition():
+        while not await condition():
             await asyncio.sleep(0.01)
+
+
+async def is_true(sql: str) -> bool:
+    connection = await connect(some_database(url_with()))
+    ((found,),) = await connection.rows(sql)
+    await connection.close()
+    return bool(found)
 
 
 # --- Locks ---
@@ -121,12 +139,8 @@ async def test_who_has_a_topic_alone_waits_for_all_sharers(place: str) -> None:
 
 
 async def lock_is_waited_for() -> None:
-    connection = await connect(some_database(url_with()))
-    sql = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted"
-    async with asyncio.timeout(20):
-        while (await connection.rows(sql))[0][0] == 0:
-            await asyncio.sleep(0.01)
-    await connection.close()
+    sql = "SELECT count(*) > 0 FROM pg_locks WHERE locktype = 'advisory' AND NOT granted"
+    await eventually(lambda: is_true(sql))
 
 
 async def test_other_topics_are_not_locked(place: str) -> None:
@@ -174,7 +188,7 @@ async def test_more_writers_than_connections_take_turns(place: str) -> None:
 
 async def test_all_processes_hear_what_one_says(place: str) -> None:
     async with open_engine(place) as one, open_engine(place) as other:
-        ears = [Ear(one), Ear(other)]
+        ears = [await Ear.of(one), await Ear.of(other)]
 
         await say(one, "a", "b")
 
@@ -184,7 +198,7 @@ async def test_all_processes_hear_what_one_says(place: str) -> None:
 
 async def test_all_processes_hear_everything_in_one_order(place: str) -> None:
     async with open_engine(place) as one, open_engine(place) as other:
-        ears = [Ear(one), Ear(other)]
+        ears = [await Ear.of(one), await Ear.of(other)]
 
         await asyncio.gather(
             *(
@@ -193,7 +207,8 @@ async def test_all_processes_hear_everything_in_one_order(place: str) -> None:
                 for engine in (one, other)
             )
         )
-        await eventually(lambda: all(len(ear.heard) >= 80 for ear in ears))
+        for ear in ears:
+            await ear.hears_so_many(80)
 
     first, second = (ear.heard for ear in ears)
     assert first == second
@@ -203,7 +218,7 @@ async def test_all_processes_hear_everything_in_one_order(place: str) -> None:
 
 async def test_an_event_may_be_larger_than_a_notification(place: str) -> None:
     async with open_engine(place) as one, open_engine(place) as other:
-        ear = Ear(other)
+        ear = await Ear.of(other)
 
         await say(one, "x" * 1_000_000)
 
@@ -213,8 +228,7 @@ async def test_an_event_may_be_larger_than_a_notification(place: str) -> None:
 async def test_a_new_process_hears_nothing_of_before(place: str) -> None:
     async with open_engine(place) as one, open_engine(place) as other:
         await say(one, "before")
-        await names(other)
-        ear = Ear(other)
+        ear = await Ear.of(other)
 
         await say(one, "after")
 
@@ -226,13 +240,14 @@ async def test_what_is_said_between_the_first_use_and_listening_is_heard(place: 
         await names(other)
         await say(one, "a")
 
-        await Ear(other).hears("a")
+        ear = await Ear.of(other)
+
+        await ear.hears("a")
 
 
 async def test_an_event_that_nobody_understands_is_passed_over(place: str) -> None:
     async with open_engine(place) as one, open_engine(place) as other:
-        ear = Ear(other)
-        await ear_is_open(place)
+        ear = await Ear.of(other)
         await run_on(
             place,
             "INSERT INTO event (number, content) VALUES (1, 'of a later version');"
@@ -244,20 +259,11 @@ async def test_an_event_that_nobody_understands_is_passed_over(place: str) -> No
         await ear.hears("a")
 
 
-async def ear_is_open(place: str) -> None:
-    connection = await connect(some_database(place))
-    sql = "SELECT count(*) FROM pg_stat_activity WHERE query LIKE '%event_counter%' AND state = 'idle'"
-    async with asyncio.timeout(20):
-        while (await connection.rows(sql))[0][0] == 0:
-            await asyncio.sleep(0.01)
-    await connection.close()
-
-
 async def test_old_events_are_forgotten(place: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(postgresql_events, "KEPT", 8)
     monkeypatch.setattr(postgresql_events, "_FORGET_EVERY", 4)
     async with open_engine(place) as engine:
-        ear = Ear(engine)
+        ear = await Ear.of(engine)
         texts = [f"{number}" for number in range(1, 31)]
 
         await say(engine, *texts)
@@ -281,7 +287,7 @@ async def test_old_events_are_forgotten(place: str, monkeypatch: pytest.MonkeyPa
 )
 async def test_who_lost_events_ends_rather_than_to_go_on_without(place: str, accident: str) -> None:
     async with open_engine(place) as engine:
-        ear = Ear(engine)
+        ear = await Ear.of(engine)
         await say(engine, "a")
         await ear.hears("a")
 
@@ -307,7 +313,7 @@ async def cut_off(name: str) -> None:
 async def test_events_that_came_while_the_connection_was_lost_are_heard(place: str) -> None:
     url, name = named(place)
     async with open_engine(place) as one, open_engine(url, pause=0.2) as other:
-        ear = Ear(other)
+        ear = await Ear.of(other)
         await say(one, "before")
         await ear.hears("before")
 
@@ -326,21 +332,29 @@ async def test_after_a_loss_of_all_connections_it_works_again(place: str) -> Non
         await asyncio.gather(*(names(engine) for _ in range(5)))
 
         await cut_off(name)
-        await eventually(lambda: all(one.is_closed() for one, _ in engine._pool._idle))
+        await eventually(lambda: all_are_closed(engine))
 
         assert await names(engine) == []
+
+
+async def all_are_closed(engine: PostgresqlEngine) -> bool:
+    return all(connection.is_closed() for connection, _ in engine._pool._idle)
 
 
 async def test_a_transaction_whose_connection_is_lost_fails_and_did_nothing(place: str) -> None:
     url, name = named(place)
     async with open_engine(url) as engine:
         with pytest.raises(StorageError):
-            async with engine.transaction(write=True) as transaction:
-                await add(transaction, "a")
-                await cut_off(name)
-                await add(transaction, "b")
+            await add_and_lose(engine, name)
 
         assert await names(engine) == []
+
+
+async def add_and_lose(engine: Engine, name: str) -> None:
+    async with engine.transaction(write=True) as transaction:
+        await add(transaction, "a")
+        await cut_off(name)
+        await add(transaction, "b")
 
 
 async def test_it_gives_up_after_so_many_attempts(place: str) -> None:
@@ -349,7 +363,7 @@ async def test_it_gives_up_after_so_many_attempts(place: str) -> None:
     url, name = named(place.replace("//postgres@", f"//{role}@"))
     try:
         async with open_engine(url, attempts=3) as engine:
-            ear = Ear(engine)
+            ear = await Ear.of(engine)
             await say(engine, "a")
             await ear.hears("a")
 
@@ -410,7 +424,7 @@ async def test_a_cancelled_wait_for_a_lock_takes_no_connection_away(place: str) 
 async def test_without_prepared_statements_it_works_too(place: str) -> None:
     """As behind a proxy that lends connections for one transaction."""
     async with open_engine(f"{place}&statement_cache_size=0") as engine:
-        ear = Ear(engine)
+        ear = await Ear.of(engine)
 
         async with engine.transaction(write=True) as transaction:
             await transaction.lock("a")
