@@ -64,6 +64,7 @@ def test_the_list_as_json_has_the_official_names(shell: Shell) -> None:
         "human_handle": "Arnold <arnold@example.com>",
         "device_label": "label",
         "device_type": "password",
+        "totp": False,
         "server_url": SERVER,
         "path": str(places(shell.home).devices / f"{device.device_id.hex()}.keys"),
     }

@@ -55,9 +55,7 @@ async def request_without_end(
         return await _answer(app, _scope(method, target, headers), receive)
 
 
-async def _answer(
-    app: ASGIApp, scope: Scope, receive: Callable[[], Awaitable[Message]]
-) -> Answer:
+async def _answer(app: ASGIApp, scope: Scope, receive: Callable[[], Awaitable[Message]]) -> Answer:
     sent: list[Message] = []
 
     async def send(message: Message) -> None:

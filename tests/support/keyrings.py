@@ -4,7 +4,7 @@ import contextlib
 import os
 import shutil
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import keyring.backend
@@ -23,17 +23,47 @@ needs_gnome_keyring = pytest.mark.skipif(
 @contextlib.contextmanager
 def gnome_keyring(folder: Path, *, password: str = "keyring password") -> Iterator[dict[str, str]]:
     """An unlocked GNOME Keyring in `folder`; the answer is the environment that leads to it."""
-    with session_bus(folder) as environment:
-        subprocess.run(
-            ["gnome-keyring-daemon", "--unlock", "--components=secrets"],
+    with (
+        session_bus(folder) as environment,
+        _name_taken(environment["DBUS_SESSION_BUS_ADDRESS"], "org.freedesktop.secrets") as taken,
+        subprocess.Popen(
+            ["gnome-keyring-daemon", "--foreground", "--unlock", "--components=secrets"],
             env=environment,
-            input=f"{password}\n".encode(),
+            stdin=subprocess.PIPE,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
-            check=True,
-        )
-        # It went to the background, and ends with the bus.
-        yield environment
+        ) as daemon,
+    ):
+        try:
+            assert daemon.stdin is not None
+            daemon.stdin.write(f"{password}\n".encode())
+            daemon.stdin.close()
+            taken()
+            yield environment
+        finally:
+            daemon.terminate()
+
+
+@contextlib.contextmanager
+def _name_taken(address: str, name: str) -> Iterator[Callable[[], None]]:
+    """What waits until somebody on the bus has taken a name, from now on."""
+    from jeepney import MatchRule, message_bus  # type: ignore[import-untyped]
+    from jeepney.io.blocking import (  # type: ignore[import-untyped]
+        Proxy,
+        open_dbus_connection,
+    )
+
+    rule = MatchRule(
+        type="signal",
+        sender=message_bus.bus_name,
+        interface=message_bus.interface,
+        member="NameOwnerChanged",
+        path=message_bus.object_path,
+    )
+    rule.add_arg_condition(0, name)
+    with open_dbus_connection(bus=address) as bus, bus.filter(rule) as news:
+        Proxy(message_bus, bus).AddMatch(rule)
+        yield lambda: bus.recv_until_filtered(news, timeout=30)
 
 
 @contextlib.contextmanager

@@ -254,7 +254,7 @@ def export_recovery_device(acting: Acting, output: "Path", force: bool) -> None:
     metavar="FILE",
     help="Read the passphrase of the recovery file from the first line of a file.",
 )
-@new_device_options("-d")
+@new_device_options()
 def import_recovery_device(
     local: Local, source: "Path", label: "DeviceLabel | None", passphrase_file: "Path | None"
 ) -> None:

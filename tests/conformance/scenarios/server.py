@@ -5,11 +5,14 @@ By default `python -m parsec run` of this interpreter, started at first use and 
 * `PARSEC_TEST_SERVER_ADDR` names a server that runs already (then scenarios that need options
   of their own are skipped);
 * `PARSEC_TEST_SERVER_PYTHON` names another interpreter, that of an official server;
+* `PARSEC_TEST_POSTGRESQL` names the PostgreSQL database on which our server runs, in a place of its
+  own; else it is SQLite;
 * `PARSEC_TEST_EXPECT` is `preferred` (what a new server answers), or `memory` or `postgresql`
   (what the official server answers with that storage).
 """
 
 import atexit
+import contextlib
 import os
 import socket
 import subprocess
@@ -22,10 +25,15 @@ from pathlib import Path
 from typing import Literal, TypeAlias, cast
 
 from tests.conformance.scenarios.http import Endpoint
+from tests.support.postgresql import SERVER, new_place_for_a_process
 
 ADMINISTRATION_TOKEN = "s3cr3t"
 
 Expectation: TypeAlias = Literal["preferred", "memory", "postgresql"]
+
+# Places for databases go after the servers that use them.
+_UNTIL_EXIT = contextlib.ExitStack()
+atexit.register(_UNTIL_EXIT.close)
 
 _START_LIMIT_S = 60
 _STOP_LIMIT_S = 15
@@ -61,12 +69,15 @@ def official_server(python: str, options: list[str]) -> ServerUnderTest:
 @cache
 def _started(python: str, options: tuple[str, ...]) -> Endpoint:
     port = _free_port()
-    # Lives as long as this process.
+    # Both live as long as this process.
     folder = tempfile.TemporaryDirectory(prefix="parsec-scenarios-")
+    database = "MOCKED"
+    if SERVER is not None and python == sys.executable:
+        database = _UNTIL_EXIT.enter_context(new_place_for_a_process())
     log = Path(folder.name) / "server.log"
     with log.open("wb") as output:
         process = subprocess.Popen(
-            [python, "-m", "parsec", "run", *_arguments(port), *options],
+            [python, "-m", "parsec", "run", *_arguments(port, database), *options],
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=subprocess.STDOUT,
@@ -78,11 +89,11 @@ def _started(python: str, options: tuple[str, ...]) -> Endpoint:
     return Endpoint(host="127.0.0.1", port=port, tls=False)
 
 
-def _arguments(port: int) -> list[str]:
+def _arguments(port: int, database: str) -> list[str]:
     # The mandatory options of the official server (cli.md 10.5) and the debug commands.
     return [
         "--debug",
-        "--db=MOCKED",
+        f"--db={database}",
         "--blockstore=MOCKED",
         f"--administration-token={ADMINISTRATION_TOKEN}",
         f"--server-addr=parsec3://127.0.0.1:{port}?no_ssl=true",

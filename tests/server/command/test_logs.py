@@ -38,11 +38,11 @@ def test_nobody_forges_a_line() -> None:
     assert harmless("Org\n2026 [info] fine \x1b[2J\u202e") == "Org�2026 [info] fine �[2J�"
 
 
-@pytest.fixture
-def log_file(tmp_path: Path) -> Iterator[Path]:
+@pytest.fixture(params=["JSON"])
+def log_file(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Path]:
     path = tmp_path / "log"
     before = logging.getLogger().handlers
-    with configure_logs(level="INFO", format="JSON", file=path):
+    with configure_logs(level="INFO", format=request.param, file=path):
         yield path
     structlog.reset_defaults()
     logging.basicConfig(handlers=before, force=True)
@@ -54,6 +54,43 @@ def test_lines_of_json_have_fields(log_file: Path) -> None:
     line = json.loads(log_file.read_text())
     assert (line["event"], line["level"]) == ("rpc", "info")
     assert (line["organization"], line["link"]) == ("Org�", "?p=…")
+
+
+EVERY_FORMAT = pytest.mark.parametrize(
+    "log_file", ["JSON", "CONSOLE", "CONSOLE_NO_TIMESTAMP"], indirect=True
+)
+
+
+@EVERY_FORMAT
+def test_tokens_in_exceptions_are_taken_out(log_file: Path) -> None:
+    try:
+        raise ValueError(f"cannot read parsec3://host/Org?p={TOKEN}")
+    except ValueError:
+        structlog.get_logger().exception("bug")
+
+    text = log_file.read_text()
+    assert TOKEN not in text
+    assert "ValueError: cannot read parsec3://host/Org?p=" in text
+
+
+@EVERY_FORMAT
+def test_tokens_in_the_exceptions_of_libraries_are_taken_out(log_file: Path) -> None:
+    try:
+        raise ValueError(f"Authorization: Bearer {TOKEN}")
+    except ValueError:
+        logging.getLogger("library").exception("bug")
+
+    assert TOKEN not in log_file.read_text()
+
+
+@pytest.mark.parametrize("log_file", ["CONSOLE_NO_TIMESTAMP"], indirect=True)
+def test_nobody_forges_a_line_by_an_exception(log_file: Path) -> None:
+    try:
+        raise ValueError("wrong\n[info     ] all is well")
+    except ValueError:
+        structlog.get_logger().exception("bug")
+
+    assert "\n[" not in log_file.read_text()
 
 
 def test_what_is_beneath_the_level_is_not_logged(log_file: Path) -> None:

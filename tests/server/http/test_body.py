@@ -33,9 +33,7 @@ async def test_the_body_of_who_may_not_call_is_not_awaited(
     assert answer.status == 403
 
 
-async def test_a_declared_size_is_judged_before_the_token(
-    server: ServerApp, alice: Device
-) -> None:
+async def test_a_declared_size_is_judged_before_the_token(server: ServerApp, alice: Device) -> None:
     forged = device_authorization(alice.device_id, SigningKey(bytes(32)), now=server.clock())
     size = {"Content-Length": str(body.MAX_BODY + 1)}
     headers = MSGPACK | {"Authorization": forged} | size

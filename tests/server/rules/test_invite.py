@@ -10,9 +10,11 @@ from parsec.protocol.command import Reply
 from parsec.protocol.invite import InvitationStatus
 from parsec.server.records import InvitationRecord, UserRecord
 from parsec.server.rules.invite import (
+    CANCEL,
+    COMPLETE,
+    Ending,
     InvitationState,
-    check_cancel,
-    check_complete,
+    check_end,
     check_invite_shamir_recovery,
     check_invite_user,
     check_usable,
@@ -214,68 +216,67 @@ def test_who_may_not_call_is_not_told_of_invitations() -> None:
 MEMBER = HumanHandle(EmailAddress("new@example.com"), "New")
 
 
-def cancel(invitation: InvitationRecord | None, author: UserRecord, **facts: Any) -> None:
-    check_cancel(
-        invitation, author, **{"is_recipient": False, "now": NOW, "lifetime": None, **facts}
+BOTH_ENDS = pytest.mark.parametrize("ending", [CANCEL, COMPLETE], ids=["cancel", "complete"])
+
+
+def end(
+    ending: Ending, invitation: InvitationRecord | None, author: UserRecord, **facts: Any
+) -> None:
+    check_end(
+        ending, invitation, author, **{"is_recipient": False, "now": NOW, "lifetime": None, **facts}
     )
 
 
-def complete(invitation: InvitationRecord | None, author: UserRecord, **facts: Any) -> None:
-    check_complete(
-        invitation, author, **{"is_recipient": False, "now": NOW, "lifetime": None, **facts}
-    )
+@BOTH_ENDS
+def test_a_greeter_ends_an_invitation(ending: Ending) -> None:
+    end(ending, user_invitation(), administrator())
 
 
-@pytest.mark.parametrize("end", [cancel, complete])
-def test_a_greeter_ends_an_invitation(end: Any) -> None:
-    end(user_invitation(), administrator())
+@BOTH_ENDS
+def test_a_new_user_ends_his_own_invitation(ending: Ending) -> None:
+    end(ending, user_invitation("new@example.com"), user(human_handle=MEMBER))
 
 
-@pytest.mark.parametrize("end", [cancel, complete])
-def test_a_new_user_ends_his_own_invitation(end: Any) -> None:
-    end(user_invitation("new@example.com"), user(human_handle=MEMBER))
-
-
-@pytest.mark.parametrize("end", [cancel, complete])
-def test_who_recovered_ends_his_own_invitation(end: Any) -> None:
+@BOTH_ENDS
+def test_who_recovered_ends_his_own_invitation(ending: Ending) -> None:
     owner = user("bob")
 
-    end(shamir_invitation(shamir_setup(owner, {})), owner)
+    end(ending, shamir_invitation(shamir_setup(owner, {})), owner)
 
 
-@pytest.mark.parametrize("end", [cancel, complete])
-def test_a_recipient_ends_an_invitation_to_recover(end: Any) -> None:
-    end(shamir_invitation(shamir_setup(user("bob"), {})), user(), is_recipient=True)
+@BOTH_ENDS
+def test_a_recipient_ends_an_invitation_to_recover(ending: Ending) -> None:
+    end(ending, shamir_invitation(shamir_setup(user("bob"), {})), user(), is_recipient=True)
 
 
-@pytest.mark.parametrize("end", [cancel, complete])
-def test_nobody_else_ends_an_invitation(end: Any) -> None:
-    found = refusal(end, device_invitation(user("bob")), administrator())
+@BOTH_ENDS
+def test_nobody_else_ends_an_invitation(ending: Ending) -> None:
+    found = refusal(end, ending, device_invitation(user("bob")), administrator())
 
     assert found is statuses.AuthorNotAllowed
 
 
-@pytest.mark.parametrize("end", [cancel, complete])
-def test_an_unknown_invitation_cannot_be_ended(end: Any) -> None:
-    assert refusal(end, None, administrator()) is statuses.InvitationNotFound
+@BOTH_ENDS
+def test_an_unknown_invitation_cannot_be_ended(ending: Ending) -> None:
+    assert refusal(end, ending, None, administrator()) is statuses.InvitationNotFound
 
 
 @pytest.mark.parametrize(
-    ("end", "stored", "expected"),
+    ("ending", "stored", "expected"),
     [
-        (cancel, InvitationStatus.FINISHED, statuses.InvitationCompleted),
-        (cancel, InvitationStatus.CANCELLED, statuses.InvitationAlreadyCancelled),
-        (complete, InvitationStatus.FINISHED, statuses.InvitationAlreadyCompleted),
-        (complete, InvitationStatus.CANCELLED, statuses.InvitationCancelled),
+        (CANCEL, InvitationStatus.FINISHED, statuses.InvitationCompleted),
+        (CANCEL, InvitationStatus.CANCELLED, statuses.InvitationAlreadyCancelled),
+        (COMPLETE, InvitationStatus.FINISHED, statuses.InvitationAlreadyCompleted),
+        (COMPLETE, InvitationStatus.CANCELLED, statuses.InvitationCancelled),
     ],
 )
 def test_an_invitation_ends_once_and_says_so_to_anybody(
-    end: Any, stored: InvitationStatus, expected: type[Reply]
+    ending: Ending, stored: InvitationStatus, expected: type[Reply]
 ) -> None:
-    assert refusal(end, user_invitation(status=stored), user("mallory")) is expected
+    assert refusal(end, ending, user_invitation(status=stored), user("mallory")) is expected
 
 
 def test_an_expired_invitation_cannot_be_completed() -> None:
-    found = refusal(complete, user_invitation(created_on=EARLIER), administrator(), lifetime=1)
+    found = refusal(end, COMPLETE, user_invitation(created_on=EARLIER), administrator(), lifetime=1)
 
     assert found is statuses.InvitationCancelled

@@ -54,16 +54,13 @@ def _processors(form: str, *, colors: bool) -> list[Processor]:
     shared: list[Processor] = [
         structlog.contextvars.merge_contextvars,
         structlog.processors.add_log_level,
+        # Before what takes secrets out: exceptions quote what they stumbled over.
+        structlog.processors.format_exc_info,
         _make_harmless,
     ]
     timestamp = structlog.processors.TimeStamper(fmt="iso", utc=True)
     if form == "JSON":
-        return [
-            *shared,
-            timestamp,
-            structlog.processors.format_exc_info,
-            structlog.processors.JSONRenderer(),
-        ]
+        return [*shared, timestamp, structlog.processors.JSONRenderer()]
     console = structlog.dev.ConsoleRenderer(
         colors=colors, exception_formatter=structlog.dev.plain_traceback
     )
@@ -74,9 +71,16 @@ def _make_harmless(
     _logger: Any, _method: str, event: MutableMapping[str, Any]
 ) -> MutableMapping[str, Any]:
     for name, value in event.items():
-        if isinstance(value, str):
+        if name == "exception":
+            event[name] = _harmless_lines(value)
+        elif isinstance(value, str):
             event[name] = harmless(value)
     return event
+
+
+def _harmless_lines(text: str) -> str:
+    """A traceback, none of whose lines looks like the beginning of an entry of the log."""
+    return "\n".join(f"  {harmless(line)}" for line in text.splitlines())
 
 
 class _Forward(logging.Handler):

@@ -40,9 +40,7 @@ _log = structlog.get_logger()
 
 def admin_routes(server: Server, guesses: Guesses) -> list[Route]:
     """The routes, each of which asks for the administration token before anything else."""
-    return [
-        Route(path, _Endpoint(server, guesses, answers)) for path, answers in _ANSWERS.items()
-    ]
+    return [Route(path, _Endpoint(server, guesses, answers)) for path, answers in _ANSWERS.items()]
 
 
 class _Failed(Exception):

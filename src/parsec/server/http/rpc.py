@@ -248,9 +248,7 @@ def check_authorization(headers: Headers, load_token: Callable[[str], Any]) -> A
 
 def caller(server: Server, scope: Scope, version: ApiVersion) -> Caller:
     """What is known of any request."""
-    return Caller(
-        now=server.clock(), client_address=client_address(scope), api_version=version
-    )
+    return Caller(now=server.clock(), client_address=client_address(scope), api_version=version)
 
 
 def client_address(scope: Scope) -> str:

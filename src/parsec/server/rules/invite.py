@@ -8,10 +8,13 @@ older than the server lets invitations grow.
 import enum
 from collections.abc import Iterable
 
+import msgspec
+
 from parsec.data.address import InvitationType
 from parsec.data.ids import UserID
 from parsec.data.instant import Instant
 from parsec.data.people import UserProfile
+from parsec.protocol.command import Reply
 from parsec.protocol.invite import InvitationStatus
 from parsec.protocol.statuses import (
     AuthorNotAllowed,
@@ -136,7 +139,28 @@ def _is_greeter(invitation: InvitationRecord, user: UserRecord, *, is_recipient:
 # --- End ---
 
 
-def check_cancel(
+class Ending(msgspec.Struct, frozen=True, kw_only=True):
+    """A way to end an invitation, and what it is refused with when that was ended before."""
+
+    status: InvitationStatus
+    if_completed: Reply
+    if_cancelled: Reply
+
+
+CANCEL = Ending(
+    status=InvitationStatus.CANCELLED,
+    if_completed=InvitationCompleted(),
+    if_cancelled=InvitationAlreadyCancelled(),
+)
+COMPLETE = Ending(
+    status=InvitationStatus.FINISHED,
+    if_completed=InvitationAlreadyCompleted(),
+    if_cancelled=InvitationCancelled(),
+)
+
+
+def check_end(
+    ending: Ending,
     invitation: InvitationRecord | None,
     author: UserRecord,
     *,
@@ -148,32 +172,14 @@ def check_cancel(
     if invitation is None:
         raise Refused(InvitationNotFound())
     state = invitation_state(invitation, now=now, lifetime=lifetime)
-    if state.status is InvitationStatus.FINISHED:
-        raise Refused(InvitationCompleted())
-    if state.status is InvitationStatus.CANCELLED:
-        raise Refused(InvitationAlreadyCancelled(), state.cause)
-    _check_may_end(invitation, author, is_recipient=is_recipient)
-    return invitation
-
-
-def check_complete(
-    invitation: InvitationRecord | None,
-    author: UserRecord,
-    *,
-    is_recipient: bool,
-    now: Instant,
-    lifetime: int | None,
-) -> InvitationRecord:
-    """The invitation to end. Raises Refused."""
-    if invitation is None:
-        raise Refused(InvitationNotFound())
-    state = invitation_state(invitation, now=now, lifetime=lifetime)
-    if state.status is InvitationStatus.FINISHED:
-        raise Refused(InvitationAlreadyCompleted())
-    if state.status is InvitationStatus.CANCELLED:
-        raise Refused(InvitationCancelled(), state.cause)
-    _check_may_end(invitation, author, is_recipient=is_recipient)
-    return invitation
+    match state.status:
+        case InvitationStatus.FINISHED:
+            raise Refused(ending.if_completed)
+        case InvitationStatus.CANCELLED:
+            raise Refused(ending.if_cancelled, state.cause)
+        case InvitationStatus.PENDING:
+            _check_may_end(invitation, author, is_recipient=is_recipient)
+            return invitation
 
 
 def _check_may_end(invitation: InvitationRecord, author: UserRecord, *, is_recipient: bool) -> None:

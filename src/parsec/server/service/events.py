@@ -31,6 +31,8 @@ async def open_stream(
     """
     async with context.reading() as (_, author):
         user_id = author.user.user_id
+    # What was told before is not told again, whichever process told it.
+    await context.server.engine.catch_up()
     subscription = context.server.exchange.subscribe(
         context.organization_id, user_id, context.device_id, last_event_id=last_event_id
     )

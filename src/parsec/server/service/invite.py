@@ -1,12 +1,17 @@
-"""Invitations: creation, list, end, and what a claimer is told."""
+"""Invitations: creation, list, end, and what a claimer is told.
 
+An invitation is made once for an address, a user's devices, or a set-up: asked again, the same is
+given and told of.
+"""
+
+import contextlib
+from collections.abc import AsyncIterator
 from typing import assert_never
 
-import msgspec
-
 from parsec.data.address import InvitationType
-from parsec.data.ids import AccessToken
-from parsec.data.people import OrganizationID, UserProfile
+from parsec.data.ids import AccessToken, UserID
+from parsec.data.instant import Instant
+from parsec.data.people import EmailAddress, HumanHandle, OrganizationID, UserProfile
 from parsec.data.topics import Topic
 from parsec.protocol import invite as wire
 from parsec.protocol.events import InvitationEvent
@@ -43,28 +48,26 @@ from parsec.server.store.engine import Transaction
 async def invite_new_user(
     context: AuthenticatedContext, request: wire.InviteNewUser
 ) -> wire.InviteNewUserReply:
-    """Made once for an address; asked again, the same invitation is given and told of."""
     organization_id = context.organization_id
-    async with context.writing(share=[Topic.COMMON]) as (transaction, author):
-        await transaction.lock(invitation_creation_lock(organization_id))
+    async with _inviting(context) as (transaction, author):
         enrolled = await users.active_user_by_email(
             transaction, organization_id, request.claimer_email
         )
         rules.check_invite_user(author.user, enrolled=enrolled)
-        made = await store.pending_user_invitation(
-            transaction, organization_id, request.claimer_email
+        invitation = await _invitation(
+            context,
+            transaction,
+            author,
+            InvitationType.USER,
+            made=await store.pending_user_invitation(
+                transaction, organization_id, request.claimer_email
+            ),
+            claimer_email=request.claimer_email,
         )
-        wanted = _new_invitation(context, author, InvitationType.USER)
-        wanted = msgspec.structs.replace(wanted, claimer_email=request.claimer_email)
-        invitation = await _made_or_wanted(context, transaction, made, wanted)
     email_sent = InvitationEmailSentStatus.SUCCESS
     if request.send_email:
-        email_sent = await context.mails.send_invitation(
-            InvitationType.USER,
-            organization_id=organization_id,
-            token=invitation.token,
-            to=request.claimer_email,
-            greeter=author.user.human_handle,
+        email_sent = await _mail(
+            context, invitation, to=request.claimer_email, greeter=author.user.human_handle
         )
     return wire.InviteNewUserOk(token=invitation.token, email_sent=email_sent)
 
@@ -72,84 +75,110 @@ async def invite_new_user(
 async def invite_new_device(
     context: AuthenticatedContext, request: wire.InviteNewDevice
 ) -> wire.InviteNewDeviceReply:
-    """Made once for a user; asked again, the same invitation is given and told of."""
-    organization_id = context.organization_id
-    async with context.writing(share=[Topic.COMMON]) as (transaction, author):
-        await transaction.lock(invitation_creation_lock(organization_id))
+    async with _inviting(context) as (transaction, author):
         claimer = author.user
-        made = await store.pending_device_invitation(transaction, organization_id, claimer.user_id)
-        wanted = _new_invitation(context, author, InvitationType.DEVICE)
-        wanted = msgspec.structs.replace(wanted, claimer_user_id=claimer.user_id)
-        invitation = await _made_or_wanted(context, transaction, made, wanted)
+        invitation = await _invitation(
+            context,
+            transaction,
+            author,
+            InvitationType.DEVICE,
+            made=await store.pending_device_invitation(
+                transaction, context.organization_id, claimer.user_id
+            ),
+            claimer_user_id=claimer.user_id,
+        )
     email_sent = InvitationEmailSentStatus.SUCCESS
     if request.send_email:
-        email_sent = await context.mails.send_invitation(
-            InvitationType.DEVICE,
-            organization_id=organization_id,
-            token=invitation.token,
-            to=claimer.human_handle.email,
-        )
+        email_sent = await _mail(context, invitation, to=claimer.human_handle.email)
     return wire.InviteNewDeviceOk(token=invitation.token, email_sent=email_sent)
 
 
 async def invite_new_shamir_recovery(
     context: AuthenticatedContext, request: wire.InviteNewShamirRecovery
 ) -> wire.InviteNewShamirRecoveryReply:
-    """Made once for a set-up; asked again, the same invitation is given and told of."""
     organization_id = context.organization_id
-    async with context.writing(share=[Topic.COMMON]) as (transaction, author):
-        await transaction.lock(invitation_creation_lock(organization_id))
-        claimer = await users.user(transaction, organization_id, request.claimer_user_id)
-        setup = await setups.active_setup(transaction, organization_id, request.claimer_user_id)
+    async with _inviting(context) as (transaction, author):
         claimer, setup = rules.check_invite_shamir_recovery(
-            author.user, claimer=claimer, setup=setup
+            author.user,
+            claimer=await users.user(transaction, organization_id, request.claimer_user_id),
+            setup=await setups.active_setup(transaction, organization_id, request.claimer_user_id),
         )
-        made = await store.pending_shamir_invitation(
-            transaction, organization_id, claimer.user_id, setup.created_on
+        invitation = await _invitation(
+            context,
+            transaction,
+            author,
+            InvitationType.SHAMIR_RECOVERY,
+            made=await store.pending_shamir_invitation(
+                transaction, organization_id, claimer.user_id, setup.created_on
+            ),
+            claimer_user_id=claimer.user_id,
+            setup_created_on=setup.created_on,
         )
-        wanted = _new_invitation(context, author, InvitationType.SHAMIR_RECOVERY)
-        wanted = msgspec.structs.replace(
-            wanted, claimer_user_id=claimer.user_id, setup_created_on=setup.created_on
-        )
-        invitation = await _made_or_wanted(context, transaction, made, wanted)
     email_sent = InvitationEmailSentStatus.SUCCESS
     if request.send_email:
-        email_sent = await context.mails.send_invitation(
-            InvitationType.SHAMIR_RECOVERY,
-            organization_id=organization_id,
-            token=invitation.token,
+        email_sent = await _mail(
+            context,
+            invitation,
             to=claimer.human_handle.email,
             greeter=author.user.human_handle,
         )
     return wire.InviteNewShamirRecoveryOk(token=invitation.token, email_sent=email_sent)
 
 
-def _new_invitation(context: Context, author: Author, kind: InvitationType) -> InvitationRecord:
-    return InvitationRecord(
+@contextlib.asynccontextmanager
+async def _inviting(context: AuthenticatedContext) -> AsyncIterator[tuple[Transaction, Author]]:
+    """A transaction in which nobody else looks for invitations and makes them. Raises Rejected."""
+    async with context.writing(share=[Topic.COMMON]) as (transaction, author):
+        await transaction.lock(invitation_creation_lock(context.organization_id))
+        yield transaction, author
+
+
+async def _invitation(
+    context: AuthenticatedContext,
+    transaction: Transaction,
+    author: Author,
+    kind: InvitationType,
+    *,
+    made: InvitationRecord | None,
+    claimer_email: EmailAddress | None = None,
+    claimer_user_id: UserID | None = None,
+    setup_created_on: Instant | None = None,
+) -> InvitationRecord:
+    """The one made before if it still counts, else a new one; the greeters are told of either."""
+    if made is not None and _state(context, made) is not rules.InvitationState.PENDING:
+        await _end(context, transaction, made, InvitationStatus.CANCELLED)
+        made = None
+    invitation = made or InvitationRecord(
         token=AccessToken.generate(context.entropy),
         type=kind,
         created_on=context.now,
         created_by_user_id=author.user.user_id,
         created_by_human_handle=author.user.human_handle,
         status=InvitationStatus.PENDING,
+        claimer_email=claimer_email,
+        claimer_user_id=claimer_user_id,
+        setup_created_on=setup_created_on,
     )
-
-
-async def _made_or_wanted(
-    context: AuthenticatedContext,
-    transaction: Transaction,
-    made: InvitationRecord | None,
-    wanted: InvitationRecord,
-) -> InvitationRecord:
-    """Write what is wanted unless it was made before and still counts; tell the greeters."""
-    if made is not None and _state(context, made) is not rules.InvitationState.PENDING:
-        await _end(context, transaction, made, InvitationStatus.CANCELLED)
-        made = None
     if made is None:
-        await store.add_invitation(transaction, context.organization_id, wanted)
-    invitation = made or wanted
+        await store.add_invitation(transaction, context.organization_id, invitation)
     await _tell(context, transaction, invitation, InvitationStatus.PENDING)
     return invitation
+
+
+async def _mail(
+    context: AuthenticatedContext,
+    invitation: InvitationRecord,
+    *,
+    to: EmailAddress,
+    greeter: HumanHandle | None = None,
+) -> InvitationEmailSentStatus:
+    return await context.mails.send_invitation(
+        invitation.type,
+        organization_id=context.organization_id,
+        token=invitation.token,
+        to=to,
+        greeter=greeter,
+    )
 
 
 # --- End ---
@@ -158,51 +187,34 @@ async def _made_or_wanted(
 async def invite_cancel(
     context: AuthenticatedContext, request: wire.InviteCancel
 ) -> wire.InviteCancelReply:
-    async with context.writing(share=[Topic.COMMON]) as (transaction, author):
-        invitation, is_recipient = await _invitation_and_part(
-            context, transaction, request.token, author
-        )
-        invitation = rules.check_cancel(
-            invitation,
-            author.user,
-            is_recipient=is_recipient,
-            now=context.now,
-            lifetime=context.settings.invitation_lifetime,
-        )
-        await _end(context, transaction, invitation, InvitationStatus.CANCELLED)
+    await _end_by(context, request.token, rules.CANCEL)
     return Ok()
 
 
 async def invite_complete(
     context: AuthenticatedContext, request: wire.InviteComplete
 ) -> wire.InviteCompleteReply:
+    await _end_by(context, request.token, rules.COMPLETE)
+    return Ok()
+
+
+async def _end_by(context: AuthenticatedContext, token: AccessToken, ending: rules.Ending) -> None:
+    organization_id = context.organization_id
     async with context.writing(share=[Topic.COMMON]) as (transaction, author):
-        invitation, is_recipient = await _invitation_and_part(
-            context, transaction, request.token, author
+        await transaction.lock(invitation_lock(organization_id, token))
+        found = await store.invitation(transaction, organization_id, token)
+        is_recipient = found is not None and await setups.is_recipient_of(
+            transaction, organization_id, found, author.user.user_id
         )
-        invitation = rules.check_complete(
-            invitation,
+        invitation = rules.check_end(
+            ending,
+            found,
             author.user,
             is_recipient=is_recipient,
             now=context.now,
             lifetime=context.settings.invitation_lifetime,
         )
-        await _end(context, transaction, invitation, InvitationStatus.FINISHED)
-    return Ok()
-
-
-async def _invitation_and_part(
-    context: AuthenticatedContext, transaction: Transaction, token: AccessToken, author: Author
-) -> tuple[InvitationRecord | None, bool]:
-    """The invitation, locked, and whether the author has shares of what it recovers."""
-    await transaction.lock(invitation_lock(context.organization_id, token))
-    invitation = await store.invitation(transaction, context.organization_id, token)
-    if invitation is None:
-        return None, False
-    is_recipient = await setups.is_recipient_of(
-        transaction, context.organization_id, invitation, author.user.user_id
-    )
-    return invitation, is_recipient
+        await _end(context, transaction, invitation, ending.status)
 
 
 async def _end(

@@ -71,6 +71,9 @@ class Engine(Protocol):
     def subscribe(self, listener: Listener, /) -> Callable[[], None]:
         """Have a function called for each event; returns what ends it."""
 
+    async def catch_up(self) -> None:
+        """Returns when these functions were called for all that was committed before."""
+
     async def lost(self) -> StorageError:
         """Comes only when the database is lost for good, and says why."""
 

@@ -11,8 +11,8 @@ from parsec.server.records import (
     InvitationRecord,
     UserRecord,
 )
-from parsec.server.store.authentication import invitation_record
 from parsec.server.store.engine import Row, Transaction
+from parsec.server.store.invite import INVITATION_COLUMNS, INVITATION_JOINS, invitation_record
 from parsec.server.store.user import user_record
 
 _ATTEMPT_COLUMNS = 8
@@ -31,7 +31,7 @@ SELECT token FROM greeting_attempt
 WHERE organization_id = :organization_id AND greeting_attempt_id = :greeting_attempt_id"""
 
 # One look-up, because peers ask again and again while they wait.
-ATTEMPT_IN_FULL = """
+ATTEMPT_IN_FULL = f"""
 SELECT
     greeting_attempt.greeting_attempt_id, greeting_attempt.token, greeting_attempt.greeter,
     greeting_attempt.greeter_joined_on, greeting_attempt.claimer_joined_on,
@@ -40,10 +40,7 @@ SELECT
     greeter.user_id, greeter.email, greeter.label, greeter.profile, greeter.created_on,
     greeter.revoked_on, greeter.is_frozen, greeter.tos_accepted_on,
     shamir_share.shares,
-    invitation.token, invitation.type, invitation.created_on, invitation.created_by,
-    creator.email, creator.label, invitation.status, invitation.claimer_email,
-    invitation.claimer_user_id, claimer.email, claimer.label, claimer.revoked_on,
-    invitation.setup_created_on, shamir_setup.deleted_on
+    {INVITATION_COLUMNS}
 FROM greeting_attempt
 JOIN "user" AS greeter
     ON greeter.organization_id = greeting_attempt.organization_id
@@ -51,23 +48,14 @@ JOIN "user" AS greeter
 JOIN invitation
     ON invitation.organization_id = greeting_attempt.organization_id
     AND invitation.token = greeting_attempt.token
-JOIN "user" AS creator
-    ON creator.organization_id = invitation.organization_id
-    AND creator.user_id = invitation.created_by
-LEFT JOIN "user" AS claimer
-    ON claimer.organization_id = invitation.organization_id
-    AND claimer.user_id = invitation.claimer_user_id
-LEFT JOIN shamir_setup
-    ON shamir_setup.organization_id = invitation.organization_id
-    AND shamir_setup.user_id = invitation.claimer_user_id
-    AND shamir_setup.created_on = invitation.setup_created_on
+{INVITATION_JOINS}
 LEFT JOIN shamir_share
     ON shamir_share.organization_id = invitation.organization_id
     AND shamir_share.user_id = invitation.claimer_user_id
     AND shamir_share.created_on = invitation.setup_created_on
     AND shamir_share.recipient_id = greeting_attempt.greeter
 WHERE greeting_attempt.organization_id = :organization_id
-    AND greeting_attempt.greeting_attempt_id = :greeting_attempt_id"""
+    AND greeting_attempt.greeting_attempt_id = :greeting_attempt_id"""  # noqa: S608  (of constants)
 
 LAST_JOINED = """
 SELECT greeter, MAX(greeter_joined_on) FROM greeting_attempt

@@ -1,21 +1,23 @@
 """Invitations: loading and writing them."""
 
+from parsec.data.address import InvitationType
 from parsec.data.ids import AccessToken, UserID
 from parsec.data.instant import Instant
 from parsec.data.people import EmailAddress, OrganizationID
 from parsec.protocol.invite import InvitationStatus
 from parsec.server.records import InvitationRecord
-from parsec.server.store.authentication import invitation_record
-from parsec.server.store.engine import Transaction
+from parsec.server.store.engine import Row, Transaction
+from parsec.server.store.stored import stored_human_handle, stored_text
 
-INVITATION = """
-SELECT
+# In the order in which `invitation_record` reads them.
+INVITATION_COLUMNS = """
     invitation.token, invitation.type, invitation.created_on, invitation.created_by,
     creator.email, creator.label, invitation.status, invitation.claimer_email,
     invitation.claimer_user_id, claimer.email, claimer.label, claimer.revoked_on,
-    invitation.setup_created_on, shamir_setup.deleted_on
-FROM invitation
-JOIN "user" AS creator
+    invitation.setup_created_on, shamir_setup.deleted_on"""
+
+INVITATION_JOINS = """
+LEFT JOIN "user" AS creator
     ON creator.organization_id = invitation.organization_id
     AND creator.user_id = invitation.created_by
 LEFT JOIN "user" AS claimer
@@ -24,16 +26,19 @@ LEFT JOIN "user" AS claimer
 LEFT JOIN shamir_setup
     ON shamir_setup.organization_id = invitation.organization_id
     AND shamir_setup.user_id = invitation.claimer_user_id
-    AND shamir_setup.created_on = invitation.setup_created_on
-WHERE invitation.organization_id = :organization_id AND invitation.token = :token"""
+    AND shamir_setup.created_on = invitation.setup_created_on"""
+
+INVITATION = f"""
+SELECT
+    {INVITATION_COLUMNS}
+FROM invitation
+{INVITATION_JOINS}
+WHERE invitation.organization_id = :organization_id AND invitation.token = :token"""  # noqa: S608  (of constants)
 
 # Each part of the inner query has an index of its own.
-VISIBLE = """
+VISIBLE = f"""
 SELECT
-    invitation.token, invitation.type, invitation.created_on, invitation.created_by,
-    creator.email, creator.label, invitation.status, invitation.claimer_email,
-    invitation.claimer_user_id, claimer.email, claimer.label, claimer.revoked_on,
-    invitation.setup_created_on, shamir_setup.deleted_on
+    {INVITATION_COLUMNS}
 FROM (
     SELECT token FROM invitation
     WHERE organization_id = :organization_id AND type = 'USER' AND :with_users = 1
@@ -52,17 +57,8 @@ FROM (
 ) AS visible
 JOIN invitation
     ON invitation.organization_id = :organization_id AND invitation.token = visible.token
-JOIN "user" AS creator
-    ON creator.organization_id = invitation.organization_id
-    AND creator.user_id = invitation.created_by
-LEFT JOIN "user" AS claimer
-    ON claimer.organization_id = invitation.organization_id
-    AND claimer.user_id = invitation.claimer_user_id
-LEFT JOIN shamir_setup
-    ON shamir_setup.organization_id = invitation.organization_id
-    AND shamir_setup.user_id = invitation.claimer_user_id
-    AND shamir_setup.created_on = invitation.setup_created_on
-ORDER BY invitation.created_on, invitation.token"""
+{INVITATION_JOINS}
+ORDER BY invitation.created_on, invitation.token"""  # noqa: S608  (of constants)
 
 PENDING_USER = """
 SELECT token FROM invitation
@@ -182,3 +178,47 @@ async def end_invitation(
     await transaction.rows(
         END, organization_id=organization_id, token=token, status=status, ended_on=ended_on
     )
+
+
+def invitation_record(row: Row) -> InvitationRecord:
+    """Read what `INVITATION_COLUMNS` names."""
+    (
+        token,
+        kind,
+        created_on,
+        created_by,
+        creator_email,
+        creator_label,
+        status,
+        claimer_email,
+        claimer_user_id,
+        claimer_user_email,
+        claimer_label,
+        claimer_revoked_on,
+        setup_created_on,
+        setup_deleted_on,
+    ) = row
+    return InvitationRecord(
+        token=AccessToken(token),
+        type=InvitationType(kind),
+        created_on=Instant(created_on),
+        created_by_user_id=UserID(created_by),
+        created_by_human_handle=stored_human_handle(creator_email, creator_label),
+        status=InvitationStatus(status),
+        claimer_email=(
+            stored_text(EmailAddress, claimer_email) if claimer_email is not None else None
+        ),
+        claimer_user_id=UserID(claimer_user_id) if claimer_user_id is not None else None,
+        claimer_human_handle=(
+            stored_human_handle(claimer_user_email, claimer_label)
+            if claimer_user_email is not None
+            else None
+        ),
+        claimer_revoked_on=_instant(claimer_revoked_on),
+        setup_created_on=_instant(setup_created_on),
+        setup_deleted_on=_instant(setup_deleted_on),
+    )
+
+
+def _instant(value: int | None) -> Instant | None:
+    return Instant(value) if value is not None else None

@@ -37,7 +37,7 @@ from parsec.server.store.postgresql_connection import (
     PostgresqlConnection,
     connect,
 )
-from parsec.server.store.postgresql_events import Delivery, publish
+from parsec.server.store.postgresql_events import EAR_SECONDS, Delivery, publish
 
 _BEGIN_READ = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
 _BEGIN_WRITE = "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE"
@@ -103,7 +103,10 @@ class PostgresqlEngine:
         return self._delivery.subscribe(listener)
 
     async def catch_up(self) -> None:
-        """Have the events delivered that were published before. Raises StorageError."""
+        """Returns when the listeners were told of all that was committed before.
+
+        Raises StorageError.
+        """
         async with self._lent() as connection:
             await self._delivery.catch_up(connection)
 
@@ -159,7 +162,7 @@ class PostgresqlEngine:
     async def _ear(self) -> PostgresqlConnection:
         """For listening: not before it is known from which event on."""
         await self._open()
-        return await self._connect()
+        return await connect(self._database, statement_seconds=EAR_SECONDS)
 
 
 class _PostgresqlTransaction:

@@ -119,7 +119,8 @@ async def connect(
         raise StorageError(f"the database {database} cannot be used: {_cause(error)}") from error
     except ValueError:
         # Without its text and cause, which may show a part of the password.
-        raise StorageError("the URL of the database is malformed") from None
+        message = "the URL of the database is malformed (is a password in it written with %XX?)"
+        raise StorageError(message) from None
     return PostgresqlConnection(connection)
 
 

@@ -28,6 +28,9 @@ _READ_AT_ONCE = 500
 _POLL_SECONDS = 10.0
 """When to look although nobody called: the connection may have died silently."""
 
+EAR_SECONDS = 10.0
+"""How long the listening connection may take to answer: others wait for what it reads."""
+
 _CHANNEL = "parsec_event"
 
 _PUBLISH = """

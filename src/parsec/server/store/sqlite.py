@@ -101,6 +101,9 @@ class SqliteEngine:
         self._listeners.append(listener)
         return lambda: self._listeners.remove(listener)
 
+    async def catch_up(self) -> None:
+        """Nothing to do: nobody hears of a commit before the listeners do."""
+
     async def lost(self) -> StorageError:
         """Never comes: a file stays where it is."""
         never: asyncio.Future[StorageError] = asyncio.get_running_loop().create_future()

@@ -1,0 +1,108 @@
+"""How a PostgreSQL database that cannot be reached is told; none is needed for this."""
+
+import socket
+from collections.abc import Iterator
+
+import pytest
+
+from parsec.server.settings import PostgresqlDatabase, Secret
+from parsec.server.store.engine import StorageError
+from parsec.server.store.postgresql import PostgresqlEngine
+from parsec.server.store.postgresql_connection import OutOfReachError, _arguments, connect
+
+
+@pytest.fixture
+def nobody() -> Iterator[str]:
+    """An address of this machine where nobody answers."""
+    with socket.socket() as bound:
+        bound.bind(("127.0.0.1", 0))
+        yield f"127.0.0.1:{bound.getsockname()[1]}"
+
+
+def database(url: str) -> PostgresqlDatabase:
+    return PostgresqlDatabase(url=Secret(url), attempts=3, pause=0)
+
+
+async def test_a_server_that_does_not_answer_is_named_without_the_password(nobody: str) -> None:
+    with pytest.raises(OutOfReachError) as raised:
+        await connect(database(f"postgresql://alice:s3cr3t@{nobody}/parsec"))
+
+    assert str(raised.value).startswith(
+        f"the database postgresql://{nobody}/parsec does not answer: "
+    )
+    assert "s3cr3t" not in str(raised.value)
+
+
+async def test_an_engine_tries_as_often_as_it_was_told(nobody: str) -> None:
+    engine = PostgresqlEngine(database(f"postgresql://{nobody}/parsec"))
+
+    with pytest.raises(StorageError, match=r"does not answer: .* \(attempts: 3\)"):
+        await engine.migrations()
+    with pytest.raises(StorageError, match="does not answer"):
+        await engine.migrate()
+
+    await engine.close()
+
+
+async def test_listening_gives_up_after_as_many_attempts(nobody: str) -> None:
+    engine = PostgresqlEngine(database(f"postgresql://{nobody}/parsec"))
+    engine.subscribe(lambda _: None)
+
+    assert str(await engine.lost()) == "the database is lost; gave up after 3 attempts"
+
+    await engine.close()
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "postgresql://alice:s3c/r3t@localhost/parsec",
+        "postgresql://alice:s3cr3t@localhost:port/parsec",
+        "postgresql://alice:s3cr3t@localhost/parsec?s3cr3t",
+        "postgresql://alice:s3cr3t@localhost/parsec?statement_cache_size=s3cr3t",
+        "postgresql://alice:s3cr3t@[::1/parsec",
+        "postgresql://alice:s3cr3t@localhost/parsec?sslmode=s3cr3t!",
+    ],
+)
+async def test_a_malformed_url_is_told_without_what_it_holds(url: str) -> None:
+    with pytest.raises(StorageError) as raised:
+        await connect(database(url))
+
+    assert "s3c" not in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    ("url", "place"),
+    [
+        ("postgresql://alice:s3cr3t@host:5433/parsec?sslmode=require", "host:5433/parsec"),
+        ("postgres://host/parsec", "host/parsec"),
+        ("postgresql:///parsec?host=/run/postgresql&password=s3cr3t", "/parsec"),
+        ("postgresql://one:1,two:2/parsec", "one:1,two:2/parsec"),
+        # A character of the password that should have been escaped.
+        ("postgresql://alice:s3c/r3t@host/parsec", "…"),
+        ("postgresql://alice:s3c?r3t@host/parsec", "…"),
+        ("postgresql://alice:s3c#r3t@host/parsec", "…"),
+        ("postgresql://alice:s3c@r3t@host/parsec", "…"),
+    ],
+)
+def test_a_database_is_shown_without_its_secrets(url: str, place: str) -> None:
+    assert str(database(url)) == f"postgresql://{place}"
+    assert "s3c" not in repr(database(url))
+
+
+def test_what_the_url_says_of_the_session_wins() -> None:
+    arguments = _arguments("postgresql://h/d?application_name=mine&search_path=parsec")
+
+    assert arguments["dsn"] == "postgresql://h/d?application_name=mine&search_path=parsec"
+    assert "application_name" not in arguments["server_settings"]
+    assert arguments["server_settings"]["idle_in_transaction_session_timeout"] == "60000"
+
+
+def test_a_proxy_between_is_asked_for_nothing_that_outlasts_a_transaction() -> None:
+    arguments = _arguments("postgresql://h/d?statement_cache_size=0")
+
+    assert arguments == {
+        "dsn": "postgresql://h/d",
+        "server_settings": {},
+        "statement_cache_size": 0,
+    }
