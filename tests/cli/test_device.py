@@ -5,8 +5,8 @@ import json
 import pytest
 
 from parsec.client.files import in_use, list_devices
-from parsec.client.protection import KeyringFields
-from parsec.data.ids import DeviceID
+from parsec.client.protection import AccountVaultFields, KeyringFields
+from parsec.data.ids import AccountVaultItemOpaqueKeyID, DeviceID
 from tests.support.device_files import PASSWORD, places, put_device
 from tests.support.shell import Shell
 
@@ -147,18 +147,33 @@ def test_a_machine_without_devices_says_where_they_come_from(shell: Shell) -> No
     assert "hint: a device comes from" in ended.err
 
 
-def test_a_protection_of_a_later_version_is_named(shell: Shell) -> None:
+def test_a_protection_that_only_others_know_is_named(shell: Shell) -> None:
+    fields = AccountVaultFields(AccountVaultItemOpaqueKeyID(bytes(16)))
+    put_device(shell.home, "1", fields=fields)
+
+    ended = shell.run("user", "list")
+
+    assert ended.code == 1
+    assert "Error: Unsupported device file authentication `account vault`" in ended.err
+
+
+def test_a_machine_without_a_keyring_is_told_what_is_missing(shell: Shell) -> None:
     put_device(shell.home, "1", fields=KeyringFields(service="parsec", user="x"))
-    put_device(shell.home, "2", totp=True)
 
-    keyring, totp = (
-        shell.run("user", "list", "-d", prefix, "--password-stdin", stdin="x\n")
-        for prefix in ("1", "2")
-    )
+    ended = shell.run("user", "list")
 
-    assert (keyring.code, totp.code) == (1, 1)
-    assert "Error: Unsupported device file authentication `keyring`" in keyring.err
-    assert "Error: Unsupported device file authentication `TOTP`" in totp.err
+    assert ended.code == 1
+    assert "Error: There is no keyring here: " in ended.err
+    assert "hint: " in ended.err
+
+
+def test_a_device_with_a_code_needs_its_server(shell: Shell) -> None:
+    put_device(shell.home, "1", totp=True)
+
+    ended = shell.run("user", "list", "--totp-code", "123456", "--password-stdin", stdin="x\n")
+
+    assert ended.code == 5
+    assert ended.err.startswith("Error: This device needs the server for its one-time code. ")
 
 
 def test_a_wrong_password_is_an_authentication_failure(shell: Shell) -> None:

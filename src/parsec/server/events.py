@@ -171,14 +171,14 @@ class _Organization:
         self._memory: deque[Notification] = deque(maxlen=MEMORY)
 
     def tell(self, notification: Notification) -> None:
-        match notification.content:
-            case GreetingAttemptReadyEvent(token=token):
-                # Who comes back from here comes back from what was remembered last.
-                last = self._memory[-1].event_id if self._memory else None
-                frame, instead_of = _frame(notification, last), token
-            case _:
-                self._memory.append(notification)
-                frame, instead_of = event_frame(notification), None
+        content, instead_of = notification.content, None
+        if isinstance(content, GreetingAttemptReadyEvent):
+            instead_of = content.token
+            # Who comes back from here comes back from what was remembered last.
+            frame = _frame(notification, self._memory[-1].event_id if self._memory else None)
+        else:
+            self._memory.append(notification)
+            frame = event_frame(notification)
         for subscription in tuple(self.subscriptions):
             if subscription.concerns(notification):
                 subscription.add(frame, instead_of=instead_of)

@@ -39,7 +39,7 @@ class _Run:
     def __init__(self, scenario: dict[str, Any], server: ServerUnderTest) -> None:
         self._server = server
         self._cast = Cast(scenario)
-        self._variables: dict[str, Any] = {"port": server.endpoint.port}
+        self._variables: dict[str, Any] = {"port": server.port}
         self._values = Values(self._cast, self._variables)
         self._streams: dict[str, EventStream] = {}
         self._kinds: dict[str, Callable[[Step], None]] = {

@@ -5,24 +5,25 @@ By default `python -m parsec run` of this interpreter, started at first use and 
 * `PARSEC_TEST_SERVER_ADDR` names a server that runs already (then scenarios that need options
   of their own are skipped);
 * `PARSEC_TEST_SERVER_PYTHON` names another interpreter, that of an official server;
-* `PARSEC_TEST_POSTGRESQL` names the PostgreSQL database on which our server runs, in a place of its
-  own; else it is SQLite;
+* `PARSEC_TEST_POSTGRESQL` names the PostgreSQL database on which our server runs, as two processes
+  that answer in turns; else it is one process on SQLite;
 * `PARSEC_TEST_EXPECT` is `preferred` (what a new server answers), or `memory` or `postgresql`
   (what the official server answers with that storage).
 """
 
 import atexit
 import contextlib
+import itertools
 import os
 import socket
 import subprocess
 import sys
 import tempfile
 import time
-from dataclasses import dataclass
+from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
-from typing import Literal, TypeAlias, cast
+from typing import Literal, NamedTuple, TypeAlias, cast
 
 from tests.conformance.scenarios.http import Endpoint
 from tests.support.postgresql import SERVER, new_place_for_a_process
@@ -39,14 +40,27 @@ _START_LIMIT_S = 60
 _STOP_LIMIT_S = 15
 
 
+class Arguments(NamedTuple):
+    port: int
+    texts: list[str]
+
+
 class OptionsUnsupported(Exception):
     """The server runs already, so that nobody can start it with other options."""
 
 
-@dataclass(frozen=True, kw_only=True)
 class ServerUnderTest:
-    endpoint: Endpoint
-    expectation: Expectation
+    """One process or several that are one server; `port` is that of its address."""
+
+    def __init__(self, endpoints: Sequence[Endpoint], expectation: Expectation) -> None:
+        self.port = endpoints[0].port
+        self.expectation = expectation
+        self._turns = itertools.cycle(endpoints)
+
+    @property
+    def endpoint(self) -> Endpoint:
+        """Where to send the next request: to another process each time."""
+        return next(self._turns)
 
 
 def server_under_test(options: list[str]) -> ServerUnderTest:
@@ -57,27 +71,34 @@ def server_under_test(options: list[str]) -> ServerUnderTest:
     if address and options:
         raise OptionsUnsupported(f"the server at {address} has options of its own")
     python = os.environ.get("PARSEC_TEST_SERVER_PYTHON", sys.executable)
-    endpoint = Endpoint.parse(address) if address else _started(python, tuple(options))
-    return ServerUnderTest(endpoint=endpoint, expectation=cast("Expectation", expectation))
+    endpoints = (Endpoint.parse(address),) if address else _started(python, tuple(options))
+    return ServerUnderTest(endpoints, cast("Expectation", expectation))
 
 
 def official_server(python: str, options: list[str]) -> ServerUnderTest:
     """A running official server without database, with these further options."""
-    return ServerUnderTest(endpoint=_started(python, tuple(options)), expectation="memory")
+    return ServerUnderTest(_started(python, tuple(options)), "memory")
 
 
 @cache
-def _started(python: str, options: tuple[str, ...]) -> Endpoint:
-    port = _free_port()
-    # Both live as long as this process.
+def _started(python: str, options: tuple[str, ...]) -> tuple[Endpoint, ...]:
+    first = _free_port()
+    if SERVER is None or python != sys.executable:
+        return (_start(python, _arguments(first, address=first, database="MOCKED"), options),)
+    database = _UNTIL_EXIT.enter_context(new_place_for_a_process())
+    return tuple(
+        _start(python, _arguments(port, address=first, database=database), options)
+        for port in (first, _free_port())
+    )
+
+
+def _start(python: str, arguments: Arguments, options: tuple[str, ...]) -> Endpoint:
+    # Lives as long as this process.
     folder = tempfile.TemporaryDirectory(prefix="parsec-scenarios-")
-    database = "MOCKED"
-    if SERVER is not None and python == sys.executable:
-        database = _UNTIL_EXIT.enter_context(new_place_for_a_process())
     log = Path(folder.name) / "server.log"
     with log.open("wb") as output:
         process = subprocess.Popen(
-            [python, "-m", "parsec", "run", *_arguments(port, database), *options],
+            [python, "-m", "parsec", "run", *arguments.texts, *options],
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=subprocess.STDOUT,
@@ -85,22 +106,23 @@ def _started(python: str, options: tuple[str, ...]) -> Endpoint:
             env=_environment(folder.name),
         )
     atexit.register(_stop, process, folder)
-    _wait_until_listening(process, port, log)
-    return Endpoint(host="127.0.0.1", port=port, tls=False)
+    _wait_until_listening(process, arguments.port, log)
+    return Endpoint(host="127.0.0.1", port=arguments.port, tls=False)
 
 
-def _arguments(port: int, database: str) -> list[str]:
+def _arguments(port: int, *, address: int, database: str) -> Arguments:
     # The mandatory options of the official server (cli.md 10.5) and the debug commands.
-    return [
+    texts = [
         "--debug",
         f"--db={database}",
         "--blockstore=MOCKED",
         f"--administration-token={ADMINISTRATION_TOKEN}",
-        f"--server-addr=parsec3://127.0.0.1:{port}?no_ssl=true",
+        f"--server-addr=parsec3://127.0.0.1:{address}?no_ssl=true",
         "--email-host=MOCKED",
         "--fake-account-password-algorithm-seed=F4k3",
         f"--port={port}",
     ]
+    return Arguments(port, texts)
 
 
 def _environment(folder: str) -> dict[str, str]:

@@ -7,7 +7,6 @@ import pytest
 from parsec.crypto.keys import SigningKey
 from parsec.data.instant import Instant
 from parsec.protocol.authentication import device_authorization
-from parsec.protocol.command import dump_request
 from parsec.protocol.organization import OrganizationInfo
 from parsec.server.http.guesses import Guesses
 from parsec.server.settings import RateLimit

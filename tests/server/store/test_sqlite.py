@@ -263,11 +263,14 @@ async def test_what_was_told_to_fail_by_a_full_disk_was_not_kept(tmp_path: Path)
 async def test_who_goes_on_after_a_full_disk_is_stopped(tmp_path: Path) -> None:
     engine = await filled_up(tmp_path / "parsec.sqlite")
 
-    with pytest.raises(StorageError):
+    async def go_on() -> None:
         async with engine.transaction(write=True) as transaction:
             with contextlib.suppress(StorageError):
                 await transaction.rows("INSERT INTO heap VALUES (zeroblob(200000))")
             await transaction.rows("INSERT INTO heap VALUES (x'00')")
+
+    with pytest.raises(StorageError):
+        await go_on()
 
     assert await heap(engine) == []
     await engine.close()

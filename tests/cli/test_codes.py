@@ -1,0 +1,65 @@
+"""Where one-time codes come from."""
+
+import pytest
+
+from parsec.cli.codes import Codes
+from parsec.cli.console import Console, Look
+from parsec.cli.errors import NoAnswer
+from parsec.client.step import AuthenticationFailed
+from tests.support.shell import streams
+
+
+@pytest.fixture
+def console() -> Console:
+    return Console(Look())
+
+
+def test_a_given_code_comes_first(console: Console) -> None:
+    codes = Codes(console, code=" 123456 ", from_stdin=True, command="printf 000000")
+
+    assert codes.next() == "123456"
+
+
+def test_each_code_is_a_line_of_standard_input_and_shown_nowhere(console: Console) -> None:
+    codes = Codes(console, from_stdin=True)
+
+    with streams(b"123 456\n654321\n") as captured:
+        found = codes.next(), codes.next()
+
+    assert found == ("123456", "654321")
+    assert captured.err == "Enter TOTP code: \nEnter TOTP code: \n"
+
+
+def test_a_command_writes_the_code(console: Console) -> None:
+    assert Codes(console, command="printf '123456\\nnot this'").next() == "123456"
+
+
+def test_nobody_there_to_answer_is_told_the_options(console: Console) -> None:
+    with streams(), pytest.raises(NoAnswer) as caught:
+        Codes(console).next()
+
+    assert caught.value.hint == "give --totp-code, --totp-stdin or --totp-command"
+
+
+@pytest.mark.parametrize("source", [{"code": "123456"}, {"command": "printf 123456"}])
+def test_a_code_that_would_be_the_same_again_is_not_tried_again(
+    console: Console, source: dict[str, str]
+) -> None:
+    codes = Codes(console, **source)  # type: ignore[arg-type]
+    codes.next()
+    codes.reject()
+
+    with pytest.raises(AuthenticationFailed, match="one-time code is wrong"):
+        codes.next()
+
+
+def test_after_a_wrong_code_the_end_of_input_is_a_failed_authentication(console: Console) -> None:
+    codes = Codes(console, from_stdin=True)
+    codes.reject()
+
+    with streams(), pytest.raises(AuthenticationFailed):
+        codes.next()
+
+
+def test_a_given_code_is_not_in_the_representation(console: Console) -> None:
+    assert "123456" not in repr(Codes(console, code="123456"))
