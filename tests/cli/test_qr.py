@@ -25,8 +25,7 @@ def _seen(lines: list[str], *, drawn_is_dark: bool) -> list[list[bool]]:
     rows: list[list[bool]] = []
     for line in lines:
         text = line.removeprefix("\x1b[30;107m").removesuffix("\x1b[0m")
-        for half in (0, 1):
-            rows.append([_HALVES[char][half] == drawn_is_dark for char in text])
+        rows += [[_HALVES[char][half] == drawn_is_dark for char in text] for half in (0, 1)]
     return rows
 
 

@@ -37,7 +37,10 @@ def _run(flow: Flow[T], carry_out: Callable[[Step], object]) -> T:
             raise KeyboardInterrupt
         try:
             answer = carry_out(step)
+        except StopIteration:
+            raise  # thrown into a generator, it would mean its end
         except Exception as error:
+            # A bug included: the flow may have to cancel what it began.
             advance = partial(flow.throw, error)
         except KeyboardInterrupt as interrupt:
             if interrupted:
