@@ -8,6 +8,9 @@ VECTORS ?= tests/vectors
 TESTS ?= tests
 # Tests that need a part of their own have a target of their own.
 SUITE := --ignore=tests/interop --ignore=tests/conformance
+# What is tried again on the other database; the scenarios on two processes that answer in turns.
+ON_POSTGRESQL := tests/server/store tests/server/service tests/server/test_processes.py \
+	tests/conformance/test_vectors.py
 
 .DEFAULT_GOAL := help
 .PHONY: help install demo test check fix conformance interop test-postgresql bench fuzz soak clean
@@ -47,8 +50,9 @@ conformance: $(STAMP) ## All vector files of VECTORS=DIR (default: our own copy)
 interop: $(STAMP) ## The stories against the official server 3.9.3, in a venv of its own
 	@scripts/interop.sh
 
-test-postgresql: ## Storage and scenarios on a private PostgreSQL cluster
-	@echo "Error: there is no PostgreSQL engine yet" >&2; exit 1
+test-postgresql: $(STAMP) ## Storage, services and scenarios on a private PostgreSQL cluster
+	@scripts/postgresql.sh $(BIN)/python -m pytest -q -n 2 -r s $(ON_POSTGRESQL) \
+		-k "not test_vector or server-scenarios" --vectors=$(VECTORS)
 
 bench: $(STAMP) ## The benchmarks, as ratios within one run
 	@for script in benches/*.py; do echo "== $$script"; $(BIN)/python $$script || exit 1; done

@@ -1,6 +1,8 @@
 """Plays the stories of the mission with real processes, printing what people type and see."""
 
 import argparse
+import os
+import shutil
 import sys
 import time
 from pathlib import Path
@@ -8,6 +10,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
 from scripts import stories
+from scripts.authenticator import Authenticator
 from scripts.stage import Person, Stage, stage
 
 
@@ -15,8 +18,9 @@ def main() -> int:
     """Play everything; the answer is the exit code."""
     arguments = _arguments()
     began = time.monotonic()
-    with stage(show=_show) as built:
+    with stage(show=_show) as built, stage(show=_show) as advising:
         people = _recovery_story(built)
+        _authentication_story(advising)
         _title(f"Done in {time.monotonic() - began:.0f} seconds")
         if arguments.keep:
             _keep(built, people)
@@ -47,6 +51,37 @@ def _recovery_story(built: Stage) -> list[Person]:
     phone.password = "another passw0rd"
     stories.add_device(bob, phone, label="phone")
     return [alice, arnold, bob, phone]
+
+
+def _authentication_story(built: Stage) -> None:
+    alice, phone = built.person("Alice"), Authenticator()
+
+    _title("Another server recommends passwords with one-time codes, or smartcards")
+    built.start_server("--db", f"sqlite:///{built.folder / 'parsec.sqlite'}", *stories.ADVISING)
+    stories.found_with_codes(built, alice, phone)
+
+    _title("Alice logs in with the code that her phone shows, and mistypes one")
+    stories.log_in_with_code(alice, phone)
+    stories.mistype_code(alice, phone)
+
+    _title("Alice loses her phone; the administrator of the server lets her set up another one")
+    phone = Authenticator()
+    stories.replace_authenticator(built, built.person("Root"), alice, phone)
+    stories.log_in_with_code(alice, phone)
+
+    if shutil.which("softhsm2-util") is None:
+        _title("No smartcard: SoftHSM is not installed (scripts/install-counterparts.sh)")
+        return
+    _title("Carol has a smartcard")
+    from tests.support import smartcards
+
+    carol = built.person("Carol")
+    with smartcards.card_reader() as reader:
+        os.environ.update(reader.environment)
+        key = smartcards.rsa_key("carol")
+        reader.insert("Carol's card").add(smartcards.certificate("Carol", key), key)
+        carol.variables.update(reader.environment, PARSEC_PKCS11_MODULE=reader.module)
+        stories.welcome_with_smartcard(alice, phone, carol, pin=smartcards.PIN, card="Carol's card")
 
 
 def _keep(built: Stage, people: list[Person]) -> None:

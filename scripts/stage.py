@@ -152,8 +152,12 @@ class Terminal:
         self._child.sendline(text)
 
     def choose(self, prompt: str, item: str) -> None:
-        """Move to an item of a list with the arrow keys, and press Enter."""
+        """Move to an item of the list with that prompt by the arrow keys, and press Enter."""
         self.see(prompt)
+        self.pick(item)
+
+    def pick(self, item: str) -> None:
+        """The same where the prompt was seen already."""
         self._settle(lambda: self._current_item() is not None)
         for _ in range(20):
             before = self._current_item() or ""

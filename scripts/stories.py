@@ -1,21 +1,26 @@
 """The stories of the mission, told with the real programs.
 
-The first: an organization comes to life, and an account whose machine is lost comes back.
+The first: an organization comes to life, and an account whose machine is lost comes back. The
+second: devices open with one-time codes and smartcards, and a lost authenticator is replaced.
 """
 
+from scripts.authenticator import Authenticator
 from scripts.stage import Person, Stage, Terminal
 
 ORGANIZATION = "Org"
 
+ADVISING = (
+    *("--advisory-device-file-protection", "PASSWORD+TOTP"),
+    *("--advisory-device-file-protection", "PKI"),
+)
+"""Options of a server that recommends passwords with one-time codes, or smartcards."""
+
+# --- The first story ---
+
 
 def found_organization(stage: Stage, founder: Person) -> None:
     """The administrator of the server creates the organization, the first member bootstraps it."""
-    creation = founder.run(
-        "organization", "create", ORGANIZATION, "--addr", stage.addr,
-        "--token", stage.administration_token,
-    )  # fmt: skip
-    link = creation.expect(r"Organization bootstrap URL: (\S+)")[1]
-    creation.finish()
+    link = create_organization(stage, founder)
     bootstrap = founder.run(
         "organization", "bootstrap", "--addr", link, "--device-label", "laptop",
         "--label", founder.name, "--email", founder.email,
@@ -24,6 +29,17 @@ def found_organization(stage: Stage, founder: Person) -> None:
     bootstrap.see("Organization bootstrapped")
     bootstrap.expect(rf"\w{{3}} - {ORGANIZATION}: {founder.name} <{founder.email}> @ laptop")
     bootstrap.finish()
+
+
+def create_organization(stage: Stage, administrator: Person) -> str:
+    """The answer is the link that bootstraps it."""
+    creation = administrator.run(
+        "organization", "create", ORGANIZATION, "--addr", stage.addr,
+        "--token", stage.administration_token,
+    )  # fmt: skip
+    link = creation.expect(r"Organization bootstrap URL: (\S+)")[1]
+    creation.finish()
+    return link
 
 
 def welcome(stage: Stage, host: Person, guest: Person, *, profile: str, label: str) -> None:
@@ -188,3 +204,105 @@ def new_password(terminal: Terminal, person: Person, prompt: str) -> None:
     terminal.type(person.password)
     terminal.see("Confirm password:")
     terminal.type(person.password)
+
+
+# --- The second story ---
+
+
+def found_with_codes(stage: Stage, founder: Person, phone: Authenticator) -> None:
+    """The server recommends a one-time code, so the founder is led through setting one up."""
+    link = create_organization(stage, founder)
+    bootstrap = founder.run(
+        "organization", "bootstrap", "--addr", link, "--device-label", "laptop",
+        "--label", founder.name, "--email", founder.email,
+    )  # fmt: skip
+    # Where there is no support for smartcards there is nothing to choose.
+    offered = bootstrap.expect(r"How should this device be protected\?|New device password:")[0]
+    if offered.startswith("How"):
+        bootstrap.pick("a password and a one-time code")
+        bootstrap.see("New device password:")
+    bootstrap.type(founder.password)
+    bootstrap.see("Confirm password:")
+    bootstrap.type(founder.password)
+    phone.scan(bootstrap)
+    phone.enter_code(bootstrap)
+    bootstrap.expect(rf"\w{{3}} - {ORGANIZATION}: {founder.name} <{founder.email}> @ laptop")
+    bootstrap.finish()
+
+
+def log_in_with_code(person: Person, phone: Authenticator) -> None:
+    """A code, then the password."""
+    users = person.run("user", "list")
+    phone.enter_code(users)
+    unlock(users, person)
+    users.see(f"{person.handle}: ADMIN")
+    users.finish()
+
+
+def mistype_code(person: Person, phone: Authenticator) -> None:
+    """A wrong code is said to be wrong, and may be corrected."""
+    users = person.run("user", "list")
+    users.see("Enter TOTP code:")
+    users.type(phone.wrong_code)
+    users.see("Wrong TOTP code")
+    phone.enter_code(users)
+    unlock(users, person)
+    users.see(f"{person.handle}: ADMIN")
+    users.finish()
+
+
+def replace_authenticator(
+    stage: Stage, administrator: Person, person: Person, phone: Authenticator
+) -> None:
+    """The administrator of the server makes a link, with which codes are set up again."""
+    reset = administrator.run(
+        "user", "totp-reset", "--addr", stage.addr, "--token", stage.administration_token,
+        "--organization", ORGANIZATION, "--user-email", person.email, "--send-email",
+    )  # fmt: skip
+    reset.expect(r"TOTP reset for user [0-9a-f]{32}\n")
+    link = reset.expect(r"Reset URL: (parsec3://\S+)\n")[1]
+    reset.see(f"An email with the reset URL has been sent to {person.email}")
+    reset.finish()
+
+    again = person.run("totp", "reset", link)
+    phone.scan(again)
+    phone.enter_code(again)
+    again.see("One-time codes are set up again")
+    again.finish()
+
+
+def welcome_with_smartcard(
+    host: Person, phone: Authenticator, guest: Person, *, pin: str, card: str
+) -> None:
+    """A new member protects the device by a smartcard, and logs in with it."""
+    invitation = host.run("invite", "user", guest.email)
+    phone.enter_code(invitation)
+    unlock(invitation, host)
+    token = invitation.expect(r"Invitation token: ([0-9a-f]{32})")[1]
+    link = invitation.expect(r"Invitation URL: (\S+)")[1]
+    invitation.finish()
+
+    claimer = guest.run(
+        "invite", "claim", link, "--label", "desktop", "--email", guest.email, "--name", guest.name
+    )
+    claimer.see("Retrieving invitation info")
+    greeter = host.run("invite", "greet", token, "--profile", "STANDARD")
+    phone.enter_code(greeter)
+    unlock(greeter, host)
+    compare_codes(greeter, claimer)
+    claimer.choose("How should this device be protected?", "a smartcard")
+    enter_pin(claimer, pin, card)
+    claimer.see("New device created:")
+    claimer.finish()
+    greeter.finish()
+
+    users = guest.run("user", "list")
+    enter_pin(users, pin, card)
+    users.see(f"{guest.handle}: STANDARD")
+    users.finish()
+
+
+def enter_pin(terminal: Terminal, pin: str, card: str) -> None:
+    """Type the PIN of a smartcard."""
+    terminal.see(f"Enter PIN for {card}:")
+    terminal.type(pin)

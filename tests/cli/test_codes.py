@@ -61,5 +61,26 @@ def test_after_a_wrong_code_the_end_of_input_is_a_failed_authentication(console:
         codes.next()
 
 
+def test_a_line_that_is_a_password_is_never_taken_for_a_code(console: Console) -> None:
+    codes = Codes(console, stdin_has_passwords=True)
+
+    with streams(b"123456\n"), pytest.raises(NoAnswer, match="Enter TOTP code"):
+        codes.next()
+
+
+@pytest.mark.parametrize("typed", ["pa55w0rd", "12345", "1234567", "", "١٢٣٤٥٦"])
+def test_what_is_no_code_is_asked_for_again(console: Console, typed: str) -> None:
+    with streams(f"{typed}\n123456\n".encode()) as captured:
+        assert Codes(console).next() == "123456"
+
+    assert captured.err == "Enter TOTP code: \nA code has 6 digits\nEnter TOTP code: \n"
+
+
+@pytest.mark.parametrize("source", [{"code": "pa55w0rd"}, {"command": "printf pa55w0rd"}])
+def test_what_is_no_code_is_not_sent(console: Console, source: dict[str, str]) -> None:
+    with pytest.raises(AuthenticationFailed, match="given as one-time code is none"):
+        Codes(console, **source).next()  # type: ignore[arg-type]
+
+
 def test_a_given_code_is_not_in_the_representation(console: Console) -> None:
     assert "123456" not in repr(Codes(console, code="123456"))

@@ -45,7 +45,7 @@ class Alice:
     def set_up(self, *options: str) -> Outcome:
         """Set codes up as a script does: the secret is read before the code is written."""
         running = self.shell.start(
-            "totp", "setup", "--password-stdin", "--format", "json", *options
+            "totp", "setup", "--password-stdin", "--totp-stdin", "--format", "json", *options
         )
         running.type(PASSWORD)
         self.secret = running.event("totp_secret")["secret"]
@@ -102,7 +102,7 @@ def test_a_device_asks_for_a_code_from_then_on(alice: Alice) -> None:
 
 
 def test_the_secret_is_shown_in_groups_of_four_and_as_an_address(alice: Alice) -> None:
-    running = alice.shell.start("totp", "setup", "--password-stdin", "--no-device")
+    running = alice.shell.start("totp", "setup", "--password-stdin", "--totp-stdin", "--no-device")
     running.type(PASSWORD)
     secret = running.line("TOTP secret: ")
     address = running.line("TOTP address: ")

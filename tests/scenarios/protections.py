@@ -1,7 +1,5 @@
 """The ways to protect a device, as a person at a terminal goes them."""
 
-import base64
-import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
@@ -9,35 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from parsec.crypto.totp import time_step, totp_code
+from scripts.authenticator import Authenticator
 from scripts.stage import Person, Stage, Terminal
 from tests.support.keyrings import gnome_keyring, needs_gnome_keyring
 from tests.support.openbao import StandInOpenBao
 from tests.support.smartcards import PIN, certificate, needs_softhsm, plugged_in, rsa_key
-
-
-@dataclass
-class Authenticator:
-    """A phone: it knows the secret that it was shown last."""
-
-    secret: bytes = b""
-
-    def scan(self, terminal: Terminal) -> None:
-        """Take the secret from the screen."""
-        shown = terminal.expect(r"TOTP secret: ((?:[A-Z2-7]{4} ?){8})\n")[1]
-        self.secret = base64.b32decode(shown.replace(" ", ""))
-
-    @property
-    def code(self) -> str:
-        """What it shows now."""
-        return totp_code(self.secret, time_step(time.time_ns() // 1000))
-
-    @property
-    def wrong_code(self) -> str:
-        """What it shows at no time around."""
-        now = time_step(time.time_ns() // 1000)
-        near = {totp_code(self.secret, step) for step in range(now - 3, now + 4)}
-        return next(code for code in map("{:06}".format, range(10)) if code not in near)
 
 
 class Password:
@@ -175,14 +149,9 @@ class Member:
         """A command that acts as the device, which is opened."""
         terminal = self.person.run(*command, *self.way.options)
         if self.needs_code:
-            self.enter_code(terminal)
+            self.phone.enter_code(terminal)
         self.way.open(terminal, self.person)
         return terminal
-
-    def enter_code(self, terminal: Terminal) -> None:
-        """Type what the authenticator shows."""
-        terminal.see("Enter TOTP code:")
-        terminal.type(self.phone.code)
 
     def settle(self, terminal: Terminal, prompt: str) -> None:
         """Protect a new device; one-time codes are set up on the way where they are not yet."""
@@ -190,7 +159,7 @@ class Member:
         if self.needs_code:
             if not self.phone.secret:
                 self.phone.scan(terminal)
-            self.enter_code(terminal)
+            self.phone.enter_code(terminal)
 
     def convert(self, protection: str) -> None:
         """Protect the device in another way."""
@@ -201,14 +170,14 @@ class Member:
         )
         had_code = self.needs_code
         if had_code:
-            self.enter_code(terminal)
+            self.phone.enter_code(terminal)
         self.way.open(terminal, self.person, "Enter current password for the device:")
         self.protection = protection
         other.settle(terminal, self.person, "Enter new password for the device:")
         if self.needs_code and not had_code:
             if not self.phone.secret:
                 self.phone.scan(terminal)
-            self.enter_code(terminal)
+            self.phone.enter_code(terminal)
         terminal.see("Device authentication changed successfully")
         terminal.finish()
 

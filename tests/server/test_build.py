@@ -1,13 +1,14 @@
 """How a server is put together, and on which databases it starts."""
 
+import sys
 from pathlib import Path
 
 import pytest
 
 from parsec.server.build import running_server
-from parsec.server.settings import SqliteDatabase
+from parsec.server.settings import PostgresqlDatabase, Secret, SqliteDatabase
 from parsec.server.store import migrations
-from parsec.server.store.engine import SchemaError
+from parsec.server.store.engine import SchemaError, StorageError
 from parsec.server.store.migrations import Migration, known_migrations
 from tests.support.server_app import some_settings
 
@@ -59,3 +60,14 @@ async def test_what_is_in_memory_leaves_nothing_behind(
 
     assert len(during) == 1
     assert list(tmp_path.iterdir()) == []  # noqa: ASYNC240
+
+
+async def test_what_is_missing_for_postgresql_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in [name for name in sys.modules if name.startswith("parsec.server.store.postgresql")]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.setitem(sys.modules, "asyncpg", None)
+    settings = some_settings(database=PostgresqlDatabase(url=Secret("postgresql://localhost/a")))
+
+    with pytest.raises(StorageError, match=r"extra `postgres`: pip install 'parsec-py\[server,"):
+        async with running_server(settings):
+            pass

@@ -76,6 +76,35 @@ async def prompt_engine() -> AsyncIterator[PromptEngine]:
             await engine.close()
 
 
+@contextlib.asynccontextmanager
+async def new_role(attributes: str = "") -> AsyncIterator[str]:
+    """The name of somebody else who may log in, and goes away."""
+    role = f"parsec_{secrets.token_hex(8)}"
+    await run_on_server(f"CREATE ROLE {role} LOGIN {attributes}")
+    try:
+        yield role
+    finally:
+        await run_on_server(f"DROP OWNED BY {role}; DROP ROLE {role}")
+
+
+def as_role(url: str, role: str) -> str:
+    """The URL for somebody else."""
+    parts = urlsplit(url)
+    return parts._replace(netloc=f"{role}@{parts.netloc.rpartition('@')[2]}").geturl()
+
+
+def named(url: str) -> tuple[str, str]:
+    """The URL for a process whose connections can be told from those of others, and their name."""
+    name = f"test_{secrets.token_hex(8)}"
+    return f"{url}&application_name={name}", name
+
+
+async def cut_off(name: str) -> None:
+    """End all connections of that name."""
+    sql = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = "
+    await run_on_server(f"{sql} '{name}'")
+
+
 async def run_on_server(statement: str) -> None:
     """Run a statement outside of any place."""
     await run_on(url_with(), statement)

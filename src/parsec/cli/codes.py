@@ -3,14 +3,18 @@
 The first source that is given counts: `--totp-code`, `--totp-stdin`, `--totp-command`, the person.
 """
 
+import re
 from dataclasses import dataclass, field
 
 from parsec.cli.console import Console
 from parsec.cli.errors import NoAnswer
 from parsec.cli.sources import first_line_of_command
 from parsec.client.step import AuthenticationFailed
+from parsec.crypto.totp import DIGITS
 
 _PROMPT = "Enter TOTP code"
+_OPTIONS = "--totp-code, --totp-stdin or --totp-command"
+_CODE = re.compile(f"[0-9]{{{DIGITS}}}")
 
 
 @dataclass
@@ -21,6 +25,8 @@ class Codes:
     code: str | None = field(default=None, repr=False)
     from_stdin: bool = False
     command: str | None = None
+    stdin_has_passwords: bool = False
+    """Then a line of it is no code unless it was said that codes are among them."""
     _last_was_wrong: bool = False
 
     def next(self) -> str:
@@ -29,16 +35,13 @@ class Codes:
             # It would be the same one again, and each wrong one makes the server listen later.
             raise _wrong()
         if self.code is not None:
-            return self.code.strip()
+            return _checked(self.code)
         if not self.from_stdin and self.command is not None:
-            return first_line_of_command(self.command, "TOTP").strip()
+            return _checked(first_line_of_command(self.command, "TOTP"))
+        if self.stdin_has_passwords and not self.from_stdin:
+            raise NoAnswer(f'There is no answer to "{_PROMPT}"', hint=f"give {_OPTIONS}")
         try:
-            return self.console.ask(
-                _PROMPT,
-                _read,
-                option="--totp-code, --totp-stdin or --totp-command",
-                shown=False,
-            )
+            return self.console.ask(_PROMPT, _read, option=_OPTIONS, shown=False)
         except NoAnswer:
             if self._last_was_wrong:
                 raise _wrong() from None
@@ -50,11 +53,21 @@ class Codes:
 
 
 def _read(text: str) -> str:
-    # Authenticators show them in two groups.
+    # Authenticators show them in two groups. Whatever else was typed, such as a password at the
+    # wrong question, must not reach the server.
     code = "".join(text.split())
-    if not code:
-        raise ValueError("A code has six digits")
+    if not _CODE.fullmatch(code):
+        raise ValueError(f"A code has {DIGITS} digits")
     return code
+
+
+def _checked(text: str) -> str:
+    try:
+        return _read(text)
+    except ValueError:
+        raise AuthenticationFailed(
+            "What was given as one-time code is none", hint=f"a code has {DIGITS} digits"
+        ) from None
 
 
 def _wrong() -> AuthenticationFailed:

@@ -152,7 +152,7 @@ def open_desk(local: "Local", answers: Answers, peer_timeout_seconds: float) -> 
     console, keys = local.console, local.keys
     keyholders = Keyholders(console, local.passwords, keys)
     protections = Protections(console, keyholders, local.wish)
-    codes = Codes(console, keys.totp_code, keys.totp_stdin, keys.totp_command)
+    codes = Codes(console, keys.totp_code, keys.totp_stdin, keys.totp_command, keys.password_stdin)
     person = TerminalPerson(console, answers, protections, codes)
     try:
         with World(person, places=local.places, peer_timeout_seconds=peer_timeout_seconds) as world:

@@ -229,11 +229,25 @@ def test_a_file_that_is_no_database_is_told_plainly(
     assert result.stderr == f"Error: cannot open the database {path}: file is not a database\n"
 
 
-def test_postgresql_is_not_there_yet(environment: dict[str, str]) -> None:
-    result = parsec(environment, "run", "--port", "0", "--db", "postgresql://localhost/parsec")
+def test_a_database_that_does_not_answer_is_told_after_so_many_attempts(
+    environment: dict[str, str],
+) -> None:
+    with socket.socket() as nobody:
+        nobody.bind(("127.0.0.1", 0))
+        place = f"127.0.0.1:{nobody.getsockname()[1]}/parsec"
+        patience = {
+            "PARSEC_MAXIMUM_DATABASE_CONNECTION_ATTEMPTS": "2",
+            "PARSEC_PAUSE_BEFORE_RETRY_DATABASE_CONNECTION": "0",
+        }
+
+        result = parsec(
+            environment | patience, "run", "--port=0", f"--db=postgresql://alice:s3cr3t@{place}"
+        )
 
     assert result.returncode == 1
-    assert "cannot use PostgreSQL yet" in result.stderr
+    assert f"Error: the database postgresql://{place} does not answer: " in result.stderr
+    assert result.stderr.endswith("(attempts: 2)\n")
+    assert "s3cr3t" not in result.stderr + result.stdout
 
 
 def test_wrong_usage_has_a_code_of_its_own(environment: dict[str, str]) -> None:

@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import secrets
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Self
 
@@ -17,8 +16,12 @@ from parsec.server.store.postgresql_connection import connect
 from tests.support.engine_contract import EngineContract, add, names, ping
 from tests.support.postgresql import (
     PromptEngine,
+    as_role,
+    cut_off,
+    named,
     needs_postgresql,
     new_place,
+    new_role,
     prompt_engine,
     run_on,
     run_on_server,
@@ -299,17 +302,6 @@ async def test_who_lost_events_ends_rather_than_to_go_on_without(place: str, acc
 # --- A database that comes and goes ---
 
 
-def named(place: str) -> tuple[str, str]:
-    """The place for a process whose connections can be told from those of others."""
-    name = f"test_{secrets.token_hex(4)}"
-    return f"{place}&application_name={name}", name
-
-
-async def cut_off(name: str) -> None:
-    sql = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = "
-    await run_on_server(f"{sql} '{name}'")
-
-
 async def test_events_that_came_while_the_connection_was_lost_are_heard(place: str) -> None:
     url, name = named(place)
     async with open_engine(place) as one, open_engine(url, pause=0.2) as other:
@@ -358,10 +350,8 @@ async def add_and_lose(engine: Engine, name: str) -> None:
 
 
 async def test_it_gives_up_after_so_many_attempts(place: str) -> None:
-    role = f"parsec_{secrets.token_hex(4)}"
-    await run_on_server(f"CREATE ROLE {role} LOGIN SUPERUSER")
-    url, name = named(place.replace("//postgres@", f"//{role}@"))
-    try:
+    async with new_role("SUPERUSER") as role:
+        url, name = named(as_role(place, role))
         async with open_engine(url, attempts=3) as engine:
             ear = await Ear.of(engine)
             await say(engine, "a")
@@ -373,8 +363,6 @@ async def test_it_gives_up_after_so_many_attempts(place: str) -> None:
             assert "gave up after 3 attempts" in str(await engine.lost())
             with pytest.raises(StorageError, match="not permitted to log in"):
                 await names(engine)
-    finally:
-        await run_on_server(f"DROP ROLE {role}")
 
 
 async def test_a_database_that_is_not_there_is_told_at_once() -> None:
@@ -491,13 +479,9 @@ async def test_a_migration_that_fails_leaves_no_trace(
 
 
 async def test_who_may_not_make_tables_is_told() -> None:
-    role = f"parsec_{secrets.token_hex(4)}"
-    async with new_place() as url:
-        (schema,) = (part for part in url.split("search_path=")[1:])
-        await run_on_server(f"CREATE ROLE {role} LOGIN; GRANT USAGE ON SCHEMA {schema} TO {role}")
-        try:
-            async with open_engine(url.replace("//postgres@", f"//{role}@")) as engine:
-                with pytest.raises(SchemaError, match="permission denied for schema"):
-                    await engine.migrate()
-        finally:
-            await run_on_server(f"DROP OWNED BY {role}; DROP ROLE {role}")
+    async with new_place() as url, new_role() as role:
+        (_, schema) = url.split("search_path=")
+        await run_on_server(f"GRANT USAGE ON SCHEMA {schema} TO {role}")
+        async with open_engine(as_role(url, role)) as engine:
+            with pytest.raises(SchemaError, match="permission denied for schema"):
+                await engine.migrate()
