@@ -9,6 +9,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
+from parsec.crypto.totp import base32_secret
 from scripts import stories
 from scripts.authenticator import Authenticator
 from scripts.stage import Person, Stage, stage
@@ -20,10 +21,12 @@ def main() -> int:
     began = time.monotonic()
     with stage(show=_show) as built, stage(show=_show) as advising:
         people = _recovery_story(built)
-        _authentication_story(advising)
+        alice, phone = _authentication_story(advising)
         _title(f"Done in {time.monotonic() - began:.0f} seconds")
         if arguments.keep:
-            _keep(built, people)
+            _tell_how_to_log_in(built, people)
+            _tell_how_to_log_in(advising, [alice], phone)
+            _keep()
     return 0
 
 
@@ -53,7 +56,7 @@ def _recovery_story(built: Stage) -> list[Person]:
     return [alice, arnold, bob, phone]
 
 
-def _authentication_story(built: Stage) -> None:
+def _authentication_story(built: Stage) -> tuple[Person, Authenticator]:
     alice, phone = built.person("Alice"), Authenticator()
 
     _title("Another server recommends passwords with one-time codes, or smartcards")
@@ -71,7 +74,7 @@ def _authentication_story(built: Stage) -> None:
 
     if shutil.which("softhsm2-util") is None:
         _title("No smartcard: SoftHSM is not installed (scripts/install-counterparts.sh)")
-        return
+        return alice, phone
     _title("Carol has a smartcard")
     from tests.support import smartcards
 
@@ -82,16 +85,24 @@ def _authentication_story(built: Stage) -> None:
         reader.insert("Carol's card").add(smartcards.certificate("Carol", key), key)
         carol.variables.update(reader.environment, PARSEC_PKCS11_MODULE=reader.module)
         stories.welcome_with_smartcard(alice, phone, carol, pin=smartcards.PIN, card="Carol's card")
+    return alice, phone
 
 
-def _keep(built: Stage, people: list[Person]) -> None:
-    print(f"\nThe server keeps running at {built.addr} until Ctrl-C. To log in:")
+def _tell_how_to_log_in(
+    built: Stage, people: list[Person], phone: Authenticator | None = None
+) -> None:
+    print(f"\nThe server at {built.addr} keeps running until Ctrl-C. To log in:")
     for person in people:
         print(
             f"  {person.name}: PARSEC_BASE_CONFIG_DIR='{person.home}/config' "
-            f"PARSEC_BASE_DATA_DIR='{person.home}/data' parsec-cli device list"
+            f"PARSEC_BASE_DATA_DIR='{person.home}/data' parsec-cli user list"
             f"   (password: {person.password})"
         )
+    if phone is not None:
+        print(f"  The code: oathtool --totp --base32 {base32_secret(phone.secret)}")
+
+
+def _keep() -> None:
     try:
         while True:
             time.sleep(3600)

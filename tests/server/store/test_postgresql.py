@@ -443,6 +443,16 @@ async def test_processes_that_start_together_fill_the_database_once() -> None:
         assert all(one.applied for one in await engines[0].migrations())
 
 
+async def test_who_asks_while_the_schema_is_made_is_told_of_all_or_nothing() -> None:
+    async with new_place() as url, open_engine(url) as one, open_engine(url) as other:
+        migrating = asyncio.create_task(one.migrate())
+        found = set()
+        while not migrating.done():
+            found.add(frozenset(state.applied for state in await other.migrations()))
+
+    assert found <= {frozenset({True}), frozenset({False})}
+
+
 @pytest.mark.parametrize(
     "table",
     [
@@ -461,12 +471,13 @@ async def test_the_database_of_another_program_is_refused(table: str) -> None:
             await engine.migrations()
 
 
-async def test_a_migration_that_fails_leaves_no_trace(
+async def test_a_migration_that_fails_leaves_no_trace_but_those_before_it(
     place: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     sql = "CREATE TABLE more (a TEXT);\nCREATE TABLE organization (a TEXT);\n"
     broken = Migration(number=99, name="0099_broken.sql", sql=sql)
-    known = [*migrations.known_migrations(), broken]
+    fine = Migration(number=98, name="0098_fine.sql", sql="CREATE TABLE fine (a TEXT);")
+    known = [*migrations.known_migrations(), fine, broken]
     monkeypatch.setattr(migrations, "known_migrations", lambda: known)
     async with open_engine(place) as engine:
         with pytest.raises(SchemaError, match=r"0099_broken\.sql failed: .* already exists"):
@@ -475,7 +486,7 @@ async def test_a_migration_that_fails_leaves_no_trace(
         states = await engine.migrations()
         async with engine.transaction(write=False) as transaction:
             ((more,),) = await transaction.rows("SELECT to_regclass('more')")
-    assert (states[-1].applied, more) == (False, None)
+    assert ([state.applied for state in states[-2:]], more) == ([True, False], None)
 
 
 async def test_who_may_not_make_tables_is_told() -> None:

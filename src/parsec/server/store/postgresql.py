@@ -45,6 +45,8 @@ _BEGIN_WRITE = "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE"
 _LOCK = "SELECT pg_advisory_xact_lock($1)"
 _LOCK_SHARED = "SELECT pg_advisory_xact_lock_shared($1)"
 
+_MIGRATION_LOCK = "migration"
+
 _COLUMNS = """
 SELECT table_name, column_name FROM information_schema.columns
 WHERE table_schema = current_schema()"""
@@ -66,17 +68,17 @@ class PostgresqlEngine:
     async def migrations(self) -> Sequence[MigrationState]:
         """The migrations of this version, and which of them were applied. Raises SchemaError."""
         known = migrations.known_migrations()
-        async with self._lent() as connection:
-            pending = migrations.pending_migrations(await _applied(connection), known)
+        async with self.transaction(write=True) as transaction:
+            # While another process migrates, nothing is missing: it is under way.
+            await transaction.lock(_MIGRATION_LOCK, share=True)
+            pending = migrations.pending_migrations(await _applied(transaction), known)
         return [MigrationState(name=one.name, applied=one not in pending) for one in known]
 
     async def migrate(self) -> None:
         """Bring the schema to this version. Raises SchemaError; earlier steps then stay."""
-        known = migrations.known_migrations()
         connection = await self._connect_patiently(statement_seconds=None)
         try:
-            while await _apply_next(connection, known):
-                pass
+            await _migrate(connection, migrations.known_migrations())
         finally:
             await connection.close()
 
@@ -242,38 +244,43 @@ def _lock_number(topic: str) -> int:
 # --- Migrations ---
 
 
-async def _applied(connection: PostgresqlConnection) -> dict[str, str]:
-    columns = {(table, column) for table, column in await connection.rows(_COLUMNS)}
+async def _applied(transaction: Transaction | PostgresqlConnection) -> dict[str, str]:
+    columns = {(table, column) for table, column in await transaction.rows(_COLUMNS)}
     if not columns:
         return {}
     if ("migration", "checksum") not in columns:
         raise SchemaError("the database holds tables of another program")
-    rows = await connection.rows(migrations.APPLIED)
+    rows = await transaction.rows(migrations.APPLIED)
     return {name: checksum for name, checksum in rows}  # noqa: C416  (rows are no pairs)
 
 
-async def _apply_next(connection: PostgresqlConnection, known: Sequence[Migration]) -> bool:
-    """Whether there was one to apply. Raises SchemaError; then nothing of it stays."""
+async def _migrate(connection: PostgresqlConnection, known: Sequence[Migration]) -> None:
+    """All in one transaction, so that nobody starts on what is half done."""
     await connection.run(_BEGIN_WRITE)
     # Of several processes that find an empty database, one fills it and the others wait.
-    await connection.rows(_LOCK, _lock_number("migration"))
+    await connection.rows(_LOCK, _lock_number(_MIGRATION_LOCK))
     pending = migrations.pending_migrations(await _applied(connection), known)
-    if pending:
-        await _apply(connection, pending[0])
-    await connection.run("COMMIT")
-    return bool(pending)
+    try:
+        for migration in pending:
+            await _apply(connection, migration)
+    finally:
+        await connection.run("COMMIT")
 
 
 async def _apply(connection: PostgresqlConnection, migration: Migration) -> None:
+    """Raises SchemaError; then nothing of it stays."""
     record = numbered(migrations.RECORD)
     values = {
         "number": migration.number,
         "name": migration.name,
         "checksum": migration.checksum,
     }
+    await connection.run("SAVEPOINT migration")
     try:
         await connection.run(postgresql_schema(migrations.CREATE_TABLE))
         await connection.run(postgresql_schema(migration.sql))
         await connection.rows(record.text, *[values[name] for name in record.names])
     except StorageError as error:
+        await connection.run("ROLLBACK TO migration")
         raise SchemaError(f"{migration.name} failed: {error}") from error
+    await connection.run("RELEASE migration")
