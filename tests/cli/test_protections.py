@@ -13,13 +13,15 @@ from parsec.cli.protections import Protections
 from parsec.client.guards.keyring import KeyringGuard
 from parsec.client.guards.password import PasswordGuard
 from parsec.client.protection import ChosenProtection
-from parsec.client.step import FlowError, Refused
+from parsec.client.step import FlowError, Means, Refused
 from parsec.data.address import ServerAddr
 from parsec.data.advisory import Advisory
+from parsec.data.instant import Instant
 from tests.support.keyrings import MemoryKeyring, use_keyring
 from tests.support.shell import streams
 
 SERVER = ServerAddr.parse("parsec3://parsec.invalid")
+NOW = Instant.parse("2026-01-02T03:04:05Z")
 PASSWORD_GIVEN = "s3cr3t\n"
 
 
@@ -34,7 +36,9 @@ def _choose(
     """What is chosen, and what was shown."""
     console = Console(Look())
     sources = Passwords(console, environ={}, **(passwords or {"from_stdin": True}))
-    protections = Protections(console, Keyholders(console, sources, Keys()), Wish(**wish))
+    keyholders = Keyholders(console, sources, Keys())
+    keyholders.means = Means(now=lambda: NOW, entropy=bytes)
+    protections = Protections(console, keyholders, Wish(**wish))
     with streams(stdin.encode()) as captured:
         chosen = protections.choose(Advisory.parse(advised), SERVER, "New device password:")
     return chosen, captured.err
