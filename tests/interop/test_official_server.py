@@ -5,6 +5,7 @@ from collections.abc import Iterator
 import pytest
 
 from scripts import stories
+from scripts.authenticator import Authenticator
 from scripts.stage import Stage, stage
 
 OPTIONS = (
@@ -17,6 +18,13 @@ OPTIONS = (
 def official(official_python: str) -> Iterator[Stage]:
     with stage() as built:
         built.start_server(*OPTIONS, python=official_python)
+        yield built
+
+
+@pytest.fixture
+def advising(official_python: str) -> Iterator[Stage]:
+    with stage() as built:
+        built.start_server(*OPTIONS, *stories.ADVISING, python=official_python)
         yield built
 
 
@@ -33,3 +41,14 @@ def test_the_recovery_story_on_the_official_server(official: Stage) -> None:
     stories.lose_and_recover(bob, alice, arnold)
     stories.use_recovered_device(bob)
     stories.add_device(bob, phone, label="phone")
+
+
+def test_the_authentication_story_on_the_official_server(advising: Stage) -> None:
+    alice, phone = advising.person("Alice"), Authenticator()
+    stories.found_with_codes(advising, alice, phone)
+
+    stories.log_in_with_code(alice, phone)
+    stories.mistype_code(alice, phone)
+    phone = Authenticator()
+    stories.replace_authenticator(advising, advising.person("Root"), alice, phone)
+    stories.log_in_with_code(alice, phone)

@@ -240,7 +240,7 @@ async def invite_list(
     request: wire.InviteList,  # noqa: ARG001
 ) -> wire.InviteListReply:
     """Invitations of every status: nobody has to remember those that ended."""
-    async with context.reading() as (transaction, author):
+    async with context.reading(single=True) as (transaction, author):
         invitations = await store.visible_invitations(
             transaction,
             context.organization_id,

@@ -26,7 +26,7 @@ async def list_frozen_users(
     context: AuthenticatedContext,
     request: ListFrozenUsers,  # noqa: ARG001
 ) -> ListFrozenUsersReply:
-    async with context.reading() as (transaction, author):
+    async with context.reading(single=True) as (transaction, author):
         rules.check_is_admin(author)
         frozen_users = await user.frozen_users(transaction, context.organization_id)
     return ListFrozenUsersOk(frozen_users=frozen_users)

@@ -1,6 +1,6 @@
 -- Organizations, users, devices, invitations, greeting, shared recovery.
--- One text for SQLite and PostgreSQL (where BLOB is a domain over bytea): instants are microseconds
--- since 1970, truths are 0 or 1, identifiers and tokens are their sixteen bytes.
+-- One text for SQLite and PostgreSQL (where `store.dialect` spells BLOB and TEXT): instants are
+-- microseconds since 1970, truths are 0 or 1, identifiers and tokens are their sixteen bytes.
 
 CREATE TABLE organization (
     organization_id TEXT NOT NULL PRIMARY KEY,
