@@ -254,7 +254,17 @@ def mistype_code(person: Person, phone: Authenticator) -> None:
 def replace_authenticator(
     stage: Stage, administrator: Person, person: Person, phone: Authenticator
 ) -> None:
-    """The administrator of the server makes a link, with which codes are set up again."""
+    """With the link of a reset, codes are set up again."""
+    link = reset_codes(stage, administrator, person)
+    again = person.run("totp", "reset", link)
+    phone.scan(again)
+    phone.enter_code(again)
+    again.see("One-time codes are set up again")
+    again.finish()
+
+
+def reset_codes(stage: Stage, administrator: Person, person: Person) -> str:
+    """The administrator of the server makes a link for who lost an authenticator."""
     reset = administrator.run(
         "user", "totp-reset", "--addr", stage.addr, "--token", stage.administration_token,
         "--organization", ORGANIZATION, "--user-email", person.email, "--send-email",
@@ -263,12 +273,7 @@ def replace_authenticator(
     link = reset.expect(r"Reset URL: (parsec3://\S+)\n")[1]
     reset.see(f"An email with the reset URL has been sent to {person.email}")
     reset.finish()
-
-    again = person.run("totp", "reset", link)
-    phone.scan(again)
-    phone.enter_code(again)
-    again.see("One-time codes are set up again")
-    again.finish()
+    return link
 
 
 def welcome_with_smartcard(

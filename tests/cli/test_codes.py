@@ -5,6 +5,7 @@ import pytest
 from parsec.cli.codes import Codes
 from parsec.cli.console import Console, Look
 from parsec.cli.errors import NoAnswer
+from parsec.cli.keys import Keys
 from parsec.client.step import AuthenticationFailed
 from tests.support.shell import streams
 
@@ -84,3 +85,4 @@ def test_what_is_no_code_is_not_sent(console: Console, source: dict[str, str]) -
 
 def test_a_given_code_is_not_in_the_representation(console: Console) -> None:
     assert "123456" not in repr(Codes(console, code="123456"))
+    assert "123456" not in repr(Keys(totp_code="123456"))

@@ -6,12 +6,15 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
+import msgspec
 import pytest
 
-from parsec.client.files import list_devices
+from parsec.client.files import list_devices, save_device_file
 from parsec.crypto.totp import time_step, totp_code
-from scripts.stage import Stage
+from parsec.data.address import ServerAddr
+from scripts.stage import Stage, free_port
 from tests.support.device_files import places
+from tests.support.raw_server import RawServer, http, says
 from tests.support.shell import Outcome, Shell
 
 PASSWORD = "s3cr3t"
@@ -184,14 +187,32 @@ def test_a_move_to_another_server_keeps_the_code(alice: Alice) -> None:
     alice.set_up()
     before = list_devices(places(alice.shell.home))[0].file
 
-    url = f"http://127.0.0.1:{alice.server.port}"
+    url = f"http://localhost:{alice.server.port}"
     moved = alice.with_code("device", "overwrite-server-url", "-s", url, "--force")
 
     after = list_devices(places(alice.shell.home))[0].file
     assert moved.code == 0
-    assert after.dump() != before.dump()
+    assert (before.server_url.netloc, after.server_url.netloc) == (
+        f"127.0.0.1:{alice.server.port}",
+        f"localhost:{alice.server.port}",
+    )
     assert alice.with_code("user", "list").code == 0
     assert alice.devices == [("password", True)]
+
+
+def test_the_new_server_is_asked_for_the_code_when_the_old_one_is_gone(alice: Alice) -> None:
+    alice.set_up()
+    [found] = list_devices(places(alice.shell.home))
+    gone = ServerAddr.parse(f"parsec3://127.0.0.1:{free_port()}?no_ssl=true")
+    file = msgspec.structs.replace(found.file, server_url=gone)
+    save_device_file(places(alice.shell.home), file, path=found.path)
+
+    denied = alice.with_code("user", "list")
+    url = f"http://127.0.0.1:{alice.server.port}"
+    moved = alice.with_code("device", "overwrite-server-url", "--force", "-s", url)
+
+    assert (denied.code, moved.code) == (5, 0)
+    assert alice.with_code("user", "list").code == 0
 
 
 def test_a_device_opens_without_a_code_again(alice: Alice) -> None:
@@ -325,3 +346,38 @@ def test_a_reset_is_of_exactly_one_user(alice: Alice, options: tuple[str, ...]) 
 
     assert ended.code == 2
     assert "Give either --user-email or --user-id" in ended.err
+
+
+@pytest.mark.parametrize(
+    ("status", "last"),
+    [
+        ("NOT_SENT_AS_REQUESTED", None),
+        ("SENT_AS_REQUESTED", "An email with the reset URL has been sent to a@b.c"),
+        ("SERVER_UNAVAILABLE", "Email sending to a@b.c has failed (error: SERVER_UNAVAILABLE)"),
+        ("A_NEWER_ONE", "Email sending to a@b.c has failed (error: A_NEWER_ONE)"),
+    ],
+)
+def test_a_mail_that_was_not_sent_is_no_failure(
+    shell: Shell, status: str, last: str | None
+) -> None:
+    body = json.dumps(
+        {
+            "user_id": "0" * 32,
+            "user_email": "a@b.c",
+            "totp_reset_url": "parsec3://h/Org?a=totp_reset&p=x",
+            "totp_reset_url_as_http_redirection": "https://h/redirect/Org?a=totp_reset&p=x",
+            "email_sent_status": status,
+        }
+    ).encode()
+    with RawServer([says(http(body=body, content_type="application/json"))]) as raw:
+        ended = shell.run(
+            "user", "totp-reset", "-a", raw.addr.url, "-t", "t", "-o", "Org",
+            "--user-email", "a@b.c", "--send-email",
+        )  # fmt: skip
+
+    assert ended.code == 0
+    assert ended.out.splitlines() == [
+        f"TOTP reset for user {'0' * 32}",
+        "Reset URL: parsec3://h/Org?a=totp_reset&p=x",
+        *([last] if last else []),
+    ]

@@ -72,9 +72,10 @@ def test_a_wrong_value_is_refused_with_a_reason(kind: Value, text: str, reason: 
     ],
 )
 def test_an_invitation_is_named_by_its_token_or_either_form_of_its_link(text: str) -> None:
-    token = values.INVITATION_TOKEN.convert(text, None, None)
+    token, kind = values.INVITATION_TOKEN.convert(text, None, None)
 
-    assert bytes(token).hex() == "844441ca22d27494fcf312e93ef2ad0d"
+    assert token.hex() == "844441ca22d27494fcf312e93ef2ad0d"
+    assert kind == ("SHAMIR_RECOVERY" if "://" in text else None)
 
 
 @pytest.mark.parametrize("text", ["parsec3://127.0.0.1:6770?no_ssl=true", "http://127.0.0.1:6770"])

@@ -9,6 +9,7 @@ from parsec.crypto.totp import base32_secret, grouped_base32_secret
 from scripts import stories
 from scripts.authenticator import Authenticator
 from scripts.stage import Stage, Terminal, stage
+from tests.support.pictures import modules_of, needs_scanner, scanned
 from tests.support.smartcards import PIN, certificate, needs_softhsm, plugged_in, rsa_key
 
 
@@ -34,6 +35,23 @@ def test_a_lost_authenticator_is_replaced(advising: Stage) -> None:
     stories.log_in_with_code(alice, phone)
 
     assert phone.secret != lost
+
+
+@needs_scanner
+def test_a_phone_reads_the_code_on_the_screen(advising: Stage, tmp_path: Path) -> None:
+    alice, phone = advising.person("Alice"), Authenticator()
+    stories.found_with_codes(advising, alice, phone)
+    url = stories.reset_codes(advising, alice, alice)
+
+    terminal = alice.run("totp", "reset", url)
+    uri = terminal.expect(r"TOTP address: (\S+)\n")[1]
+    terminal.press_control_c()
+    screen = terminal.finish(130).split("\n")
+
+    drawn = [line for line in screen if line.strip() and not line.strip(" ▀▄█")]
+    width = max(map(len, drawn)) + 2
+    modules = modules_of([line.ljust(width) for line in ("", *drawn, "")], drawn_is_dark=True)
+    assert scanned(modules, tmp_path / "screen.png") == uri
 
 
 @needs_softhsm

@@ -113,7 +113,9 @@ def overwrite_server_url(acting: Acting, server_url: "ServerAddr", yes: bool) ->
     with acting.desk() as desk:
         found = desk.find(acting.device)
         with desk.locked(found):
-            unlocked = desk.unlock(found)
+            # One-time codes and single sign-on go by way of the server, which is elsewhere now.
+            there = msgspec.structs.replace(found.file, server_url=server_url)
+            unlocked = desk.unlock(replace(found, file=there))
             device = unlocked.device
             console.message("You are about to update the following device:")
             console.message(*device_line(device))

@@ -19,7 +19,7 @@ from parsec.client.dialogue import Activity
 from parsec.client.protection import ChosenProtection
 from parsec.client.step import News, NotFound, Question
 from parsec.crypto.sas import SASCode
-from parsec.crypto.totp import grouped_base32_secret
+from parsec.crypto.totp import base32_secret, grouped_base32_secret
 from parsec.data.address import InvitationType, ServerAddr
 from parsec.data.advisory import Decision
 from parsec.data.ids import DeviceID, UserID
@@ -276,9 +276,9 @@ class TerminalPerson:
         self._console.warning(f"{news.human_handle} cannot help: {news.reason}")
 
     def _totp_secret(self, news: dialogue.TotpSecret) -> None:
-        secret = grouped_base32_secret(news.secret)
         if self._console.is_json:
             # Also where a single document is the rest: nobody could confirm it without this.
+            secret = base32_secret(news.secret)
             self._console.event({"event": "totp_secret", "secret": secret, "uri": news.uri})
             return
         self._console.message("Add this account to your authenticator app:")
@@ -287,7 +287,7 @@ class TerminalPerson:
 
             modules = qr_modules(news.uri)
             self._console.picture(lambda colours: qr_lines(modules, colours=colours))
-        self._console.data("TOTP secret: ", yellow(secret))
+        self._console.data("TOTP secret: ", yellow(grouped_base32_secret(news.secret)))
         self._console.data("TOTP address: ", yellow(news.uri))
         self._console.message("Then enter the code that it shows")
 
@@ -296,7 +296,9 @@ class TerminalPerson:
         self._console.message("Wrong TOTP code")
 
     def _throttled(self, news: dialogue.Throttled) -> None:
-        self._console.message(f"After wrong codes the server listens again at {news.until}")
+        self._console.message(
+            f"Waiting: after wrong codes the server listens at {news.until} again"
+        )
 
     def _protection_advised(self, news: dialogue.ProtectionAdvised) -> None:
         device = "" if self.acting_as is None else f" --device {self.acting_as.hex()}"
