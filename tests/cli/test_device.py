@@ -53,6 +53,15 @@ def test_the_long_list_tells_server_and_protection(shell: Shell) -> None:
     )
 
 
+def test_the_long_list_tells_who_asks_for_a_code(shell: Shell) -> None:
+    put_device(shell.home, "870", name="Arnold", label="label", totp=True)
+
+    [listed] = json.loads(shell.run("device", "list", "--format", "json").out)
+
+    assert shell.run("device", "list", "--long").out.endswith(f" ({SERVER}, password+totp)\n")
+    assert (listed["device_type"], listed["totp"]) == ("password", True)
+
+
 def test_the_list_as_json_has_the_official_names(shell: Shell) -> None:
     device = put_device(shell.home, "870", name="Arnold", label="label")
 

@@ -81,3 +81,41 @@ def test_without_terminal_the_error_names_the_options(console: Console) -> None:
 
     assert caught.value.hint is not None
     assert "--password-stdin" in caught.value.hint
+
+
+# --- A password that replaces another one ---
+
+
+def test_the_new_password_has_a_file_of_its_own(console: Console, tmp_path: Path) -> None:
+    old, new = tmp_path / "old", tmp_path / "new"
+    old.write_text("old\n", encoding="utf-8")
+    new.write_text("new\n", encoding="utf-8")
+    passwords = Passwords(console, file=old, new_file=new, environ={})
+
+    assert (passwords.existing(), passwords.new("New:")) == ("old", "new")
+
+
+def test_what_opened_a_device_is_not_what_protects_it_from_then_on(
+    console: Console, tmp_path: Path
+) -> None:
+    old = tmp_path / "old"
+    old.write_text("old\n", encoding="utf-8")
+    passwords = Passwords(console, file=old, environ={})
+    passwords.existing()
+
+    with streams(), pytest.raises(NoAnswer) as caught:
+        passwords.new("New:")
+
+    assert not passwords.gives_new
+    assert caught.value.hint == "give --new-password-file or --password-stdin"
+
+
+def test_where_no_password_opened_the_device_the_source_is_of_the_new_one(
+    console: Console, tmp_path: Path
+) -> None:
+    file = tmp_path / "password"
+    file.write_text("new\n", encoding="utf-8")
+    passwords = Passwords(console, file=file, environ={})
+
+    assert passwords.gives_new
+    assert passwords.new("New:") == "new"

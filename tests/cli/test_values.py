@@ -78,6 +78,19 @@ def test_an_invitation_is_named_by_its_token_or_either_form_of_its_link(text: st
     assert kind == ("SHAMIR_RECOVERY" if "://" in text else None)
 
 
+@pytest.mark.parametrize(
+    "url",
+    [
+        "parsec3://h/Org?a=totp_reset&p=ktgC90rMZ1HtRWi12Ywwe69Ob8QQbXkDSVNrvh1gzwfHXDI5yQ",
+        "https://h/redirect/Org?a=totp_reset&p=ktgC90rMZ1HtRWi12Ywwe69Ob8QQbXkDSVNrvh1gzwfHXDI5yQ",
+    ],
+)
+def test_a_reset_link_is_understood_in_either_form(url: str) -> None:
+    addr = values.TOTP_RESET_URL.convert(url, None, None)
+
+    assert addr.user_id.hex() == "f74acc6751ed4568b5d98c307baf4e6f"
+
+
 @pytest.mark.parametrize("text", ["parsec3://127.0.0.1:6770?no_ssl=true", "http://127.0.0.1:6770"])
 def test_a_server_is_named_in_either_form(text: str) -> None:
     addr = values.SERVER_ADDR.convert(text, None, None)

@@ -165,3 +165,7 @@ def test_tells_how_much_later_it_is() -> None:
 
 def test_counts_whole_seconds_from_the_epoch() -> None:
     assert Instant.from_seconds(946_684_800).rfc3339 == "2000-01-01T00:00:00Z"
+
+
+def test_an_instant_shows_its_date_where_developers_look() -> None:
+    assert repr(Instant(0)) == "Instant(1970-01-01T00:00:00Z)"

@@ -275,3 +275,15 @@ def _accepts(kind: type[Text], text: str) -> bool:
     except ValueError:
         return False
     return True
+
+
+def test_a_text_shows_its_kind_where_developers_look() -> None:
+    assert repr(DeviceLabel("laptop")) == "DeviceLabel('laptop')"
+
+
+def test_people_with_one_address_are_one_whatever_their_label() -> None:
+    handle = HumanHandle(EmailAddress("a@b.c"), "A")
+    other = HumanHandle(EmailAddress("a@b.c"), "B")
+
+    assert handle == other
+    assert (handle != other) is False
