@@ -95,6 +95,10 @@ class InvitationEnded(Conflict):
     """The invitation was used or cancelled, and its attempts with it."""
 
 
+class InvitationUsed(InvitationEnded):
+    """The invitation has reached its goal."""
+
+
 class GreeterUnavailable(Refused):
     """This greeter cannot greet (any more); another one may."""
 
@@ -487,7 +491,7 @@ def _refusal(reply: Reply, side: GreeterOrClaimer) -> FlowError:
         case statuses.InvitationNotFound():
             return NotFound("Invitation not found")
         case statuses.InvitationCompleted():
-            return InvitationEnded("Invitation already used")
+            return InvitationUsed("Invitation already used")
         case statuses.InvitationCancelled():
             return InvitationEnded("Invitation cancelled")
         case statuses.GreeterNotFound():

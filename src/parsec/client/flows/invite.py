@@ -31,6 +31,7 @@ from parsec.client.flows.greeting import (
     GreeterLine,
     GreeterUnavailable,
     GreetingFault,
+    InvitationUsed,
     Joined,
     join_as_claimer,
     join_as_greeter,
@@ -314,7 +315,12 @@ def _greet_device(session: Session, channel: Channel) -> Flow[None]:
 
 def _greet_shamir_recovery(channel: Channel, shares: list[ShamirShare]) -> Flow[None]:
     yield from channel.receive_first(InviteShamirRecoveryData)
-    yield from channel.answer(InviteShamirRecoveryConfirmation(weighted_share=shares))
+    try:
+        yield from channel.answer(InviteShamirRecoveryConfirmation(weighted_share=shares))
+    except InvitationUsed:
+        # These shares were the last that were missing, and the recovered device was quicker to
+        # complete the invitation than we were to look again.
+        return
 
 
 def _receive(channel: Channel, kind: type[P]) -> Flow[P]:
