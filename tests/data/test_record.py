@@ -236,7 +236,7 @@ def test_more_values_than_a_real_record_has_are_malformed() -> None:
         load_content(RevokedUserCertificate, with_field(CONTENT, dump("x"), many))
 
 
-def test_a_certificate_holds_not_more_than_a_real_one() -> None:
+def test_a_certificate_holds_not_more_values_than_a_real_one() -> None:
     """Whoever may sign could otherwise keep a server busy with what nobody ever writes."""
     share = ShamirRecoveryShareCertificate(
         author=DeviceID(bytes(16)),
@@ -245,16 +245,11 @@ def test_a_certificate_holds_not_more_than_a_real_one() -> None:
         recipient=UserID(bytes(16)),
         ciphered_share=bytes(40_000),
     )
-    frames = {
-        "the largest": share.dump(),
-        "many bytes": dump_frame(with_field(dump(share), dump("x"), dump(bytes(30_000)))),
-        "many values": dump_frame(with_field(dump(share), dump("x"), dump([0] * 200))),
-    }
+    many_values = dump_frame(with_field(dump(share), dump("x"), dump([0] * 200)))
 
-    assert ShamirRecoveryShareCertificate.load(frames["the largest"]) == share
-    for name in ("many bytes", "many values"):
-        with pytest.raises(MalformedError):
-            ShamirRecoveryShareCertificate.load(frames[name])
+    assert ShamirRecoveryShareCertificate.load(share.dump()) == share
+    with pytest.raises(MalformedError):
+        ShamirRecoveryShareCertificate.load(many_values)
 
 
 def test_a_huge_folder_loads_with_an_unknown_field() -> None:

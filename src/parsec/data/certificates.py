@@ -47,11 +47,10 @@ class RealmRole(enum.StrEnum):
 class Certificate(Record, frozen=True, kw_only=True):
     """Any signed statement.
 
-    The limits leave room for fields to come. They are tight because signing is cheap and reading
-    is not: a member may send hundreds of certificates at once.
+    The limit of values leaves room for fields to come. It is tight because signing is cheap and
+    reading is not: a member may send hundreds of certificates at once.
     """
 
-    FRAME_LIMIT: ClassVar[int] = 4 << 10
     MAX_VALUES: ClassVar[int] = 128
 
     def sign(self, key: SigningKey) -> bytes:
@@ -205,7 +204,6 @@ class ShamirRecoveryBriefCertificate(
 ):
     """A user can be recovered with that many shares of those recipients."""
 
-    FRAME_LIMIT: ClassVar[int] = 16 << 10
     MAX_VALUES: ClassVar[int] = 1 << 10
 
     author: DeviceID
@@ -228,9 +226,6 @@ class ShamirRecoveryShareCertificate(
 ):
     """The shares of one recipient, readable by that recipient alone."""
 
-    # All 255 shares may be those of one recipient.
-    FRAME_LIMIT: ClassVar[int] = 64 << 10
-
     author: DeviceID
     timestamp: Instant
     user_id: UserID
@@ -243,7 +238,6 @@ class ShamirRecoveryDeletionCertificate(
 ):
     """A set-up no longer counts."""
 
-    FRAME_LIMIT: ClassVar[int] = 16 << 10
     MAX_VALUES: ClassVar[int] = 1 << 10
 
     author: DeviceID
@@ -338,7 +332,6 @@ SequesterCertificate: TypeAlias = (
     SequesterAuthorityCertificate | SequesterServiceCertificate | SequesterRevokedServiceCertificate
 )
 
-_ANY_FRAME_LIMIT = ShamirRecoveryShareCertificate.FRAME_LIMIT
 _ANY_MAX_VALUES = ShamirRecoveryBriefCertificate.MAX_VALUES
 
 _COMMON: Reader[Any] = Reader(CommonCertificate)
@@ -378,5 +371,5 @@ def load_by_authority(
 
 
 def _load_any(kinds: Reader[Any], signed: bytes) -> Any:
-    content = load_frame(unverified_message(signed), limit=_ANY_FRAME_LIMIT)
+    content = load_frame(unverified_message(signed))
     return load_content(kinds, content, max_values=_ANY_MAX_VALUES)
