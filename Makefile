@@ -9,8 +9,8 @@ TESTS ?= tests
 # Tests that need a part of their own have a target of their own.
 SUITE := --ignore=tests/interop --ignore=tests/conformance
 # What is tried again on the other database; the scenarios on two processes that answer in turns.
-ON_POSTGRESQL := tests/server/store tests/server/service tests/server/test_processes.py tests/scenarios/test_recovery_story.py \
-	tests/conformance/test_vectors.py
+ON_POSTGRESQL := tests/server/store tests/server/service tests/server/test_processes.py \
+	tests/scenarios/test_recovery_story.py tests/conformance/test_vectors.py
 
 .DEFAULT_GOAL := help
 .PHONY: help install demo test check fix conformance interop test-postgresql bench fuzz soak clean

@@ -1,4 +1,4 @@
-"""A server of our own in a real process: on SQLite, or on PostgreSQL when the suite runs on that."""
+"""A server of our own in a real process, on SQLite or, when the suite runs on that, PostgreSQL."""
 
 import contextlib
 from collections.abc import Iterator

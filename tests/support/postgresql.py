@@ -14,6 +14,7 @@ from urllib.parse import parse_qsl, urlencode, urlsplit
 
 import pytest
 
+from parsec.server.records import AnyEvent
 from parsec.server.settings import PostgresqlDatabase, Secret
 from parsec.server.store.engine import Transaction
 from parsec.server.store.postgresql import PostgresqlEngine
@@ -35,6 +36,10 @@ class PromptEngine(PostgresqlEngine):
             yield transaction
         if write:
             await self.catch_up()
+
+    async def publish(self, event: AnyEvent, /) -> None:
+        await super().publish(event)
+        await self.catch_up()
 
 
 def some_database(url: str, **changes: Any) -> PostgresqlDatabase:

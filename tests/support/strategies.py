@@ -205,7 +205,8 @@ def _local_files(draw: st.DrawFn) -> local_manifests.LocalFileManifest:
             ]
         )
     manifest = draw(_struct(local_manifests.LocalFileManifest, blocksize=st.just(blocksize)))
-    return msgspec.structs.replace(manifest, blocks=spans, size=end)
+    whole = msgspec.structs.replace(manifest, blocks=spans, size=end)
+    return whole if whole.base.id != whole.parent else draw(st.nothing())
 
 
 def _local_folders() -> SearchStrategy[local_manifests.LocalFolderManifest]:

@@ -97,8 +97,9 @@ class PostgresqlEngine:
 
     async def publish(self, event: AnyEvent, /) -> None:
         """Tell the listeners what rests on nothing written: no other writer waits for it."""
-        async with self.transaction(write=True) as transaction:
-            transaction.publish(event)
+        # A statement is a transaction by itself.
+        async with self._lent() as connection:
+            await publish(connection, [event])
 
     def subscribe(self, listener: Listener, /) -> Callable[[], None]:
         """Have a function called for each event; returns what ends it."""
@@ -141,6 +142,10 @@ class PostgresqlEngine:
         connection = await self._pool.acquire()
         try:
             yield connection
+        except BaseException:
+            # It may be broken, or in the middle of a statement.
+            connection.terminate()
+            raise
         finally:
             self._pool.release(connection)
 
