@@ -2,6 +2,7 @@
 
 import copy
 from collections.abc import Callable
+from itertools import permutations
 from random import Random
 
 import pytest
@@ -76,6 +77,8 @@ def test_keys_are_equal_when_kind_and_bytes_are(kind: Kind) -> None:
 
 def test_keys_of_two_kinds_are_never_equal() -> None:
     assert len({kind(RAW) for kind in ALL_KINDS}) == len(ALL_KINDS)
+    for one, other in permutations(ALL_KINDS, 2):
+        assert one(RAW) != other(RAW)
 
 
 @pytest.mark.parametrize("kind", SECRET_KINDS)
@@ -189,6 +192,12 @@ def test_a_box_for_somebody_else_does_not_open() -> None:
 
     with pytest.raises(DecryptionError):
         PrivateKey(RAW[::-1]).open(sealed)
+
+
+@pytest.mark.parametrize("size", [0, 1, 47])
+def test_a_sealed_box_cut_short_is_refused(size: int) -> None:
+    with pytest.raises(DecryptionError):
+        PrivateKey(RAW).open(bytes(size))
 
 
 def test_nothing_is_sealed_for_a_key_of_small_order() -> None:

@@ -191,10 +191,17 @@ def test_public_keys_are_equal_when_kind_and_bytes_are() -> None:
     assert SequesterPublicKey(der) != SequesterVerifyKey(der)
 
 
-def test_a_private_key_shows_its_size_only() -> None:
+def test_a_public_key_reads_back_from_pem() -> None:
+    key = SequesterPrivateKey.from_pem(PEM).public_key
+
+    assert SequesterPublicKey.from_pem(key.pem) == key
+
+
+def test_keys_show_their_size_only() -> None:
     key = PKIPrivateKey.from_pem(PEM)
 
     assert repr(key) == str(key) == "<PKIPrivateKey of 2048 bits>"
+    assert repr(key.public_key) == "<PKIPublicKey of 2048 bits>"
 
 
 def test_a_key_wrapped_for_a_certificate_unwraps() -> None:

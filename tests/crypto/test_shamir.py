@@ -147,6 +147,13 @@ def test_two_different_shares_with_one_x_are_refused() -> None:
         join([*shares, forged], threshold=2)
 
 
+def test_a_share_at_zero_is_the_secret() -> None:
+    """So says the arithmetic; who must not believe such a share refuses it before."""
+    shares = split(b"secret", threshold=2, shares=2, entropy=Random(1).randbytes)
+
+    assert join([shares[0], ShamirShare(b"\x00forged")], threshold=2) == b"forged"
+
+
 def test_shares_of_different_lengths_are_refused() -> None:
     shares = [ShamirShare(b"\x01ab"), ShamirShare(b"\x02abc")]
 

@@ -252,6 +252,13 @@ def test_an_authority_must_be_allowed_to_sign(constraints: tuple[x509.ExtensionT
         chain_of(issue(name("Alice"), false_authority), false_authority)
 
 
+def test_certificates_are_equal_when_their_bytes_are() -> None:
+    same = Certificate(ALICE.certificate.der)
+
+    assert {same, ALICE.certificate, MIDDLE.certificate} == {ALICE.certificate, MIDDLE.certificate}
+    assert same != ALICE.certificate.der
+
+
 def test_the_length_of_a_path_is_limited() -> None:
     last = authority("Last", ROOT, path=0)
     beyond = authority("Beyond", last)

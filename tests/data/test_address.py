@@ -134,6 +134,14 @@ def test_reads_the_form_of_local_files(url: str, server: ServerAddr) -> None:
     assert ServerAddr.parse_http_url(url) == server
 
 
+@pytest.mark.parametrize("path", ["/Org", "/Org/more", "/redirect"])
+def test_the_address_of_a_server_has_no_path(path: str) -> None:
+    with pytest.raises(AddressError) as caught:
+        ServerAddr.parse(f"parsec3://foo{path}")
+
+    assert caught.value.code == "unexpected_path"
+
+
 @pytest.mark.parametrize(
     ("url", "code"),
     [

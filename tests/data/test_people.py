@@ -15,6 +15,7 @@ from parsec.data.people import (
     EntryNameInvalid,
     EntryNameTooLong,
     HumanHandle,
+    LocalHumanHandle,
     OrganizationID,
     Text,
     UserProfile,
@@ -251,6 +252,12 @@ def test_a_code_is_drawn_from_its_alphabet() -> None:
     assert code == "A9A92Z"
 
 
+@pytest.mark.parametrize("text", ["", "ABC23", "ABC2345", "abc234", "ABC230", "ABCI34", "ABC 34"])
+def test_what_is_no_code_is_refused(text: str) -> None:
+    with pytest.raises(ValueError, match="a validation code takes 6 of"):
+        ValidationCode(text)
+
+
 def test_a_code_is_not_shown_by_repr() -> None:
     assert "ABC234" not in repr([ValidationCode("ABC234")])
 
@@ -287,3 +294,16 @@ def test_people_with_one_address_are_one_whatever_their_label() -> None:
 
     assert handle == other
     assert (handle != other) is False
+
+
+def test_a_local_file_may_hold_an_address_of_any_alphabet() -> None:
+    handle = reader(LocalHumanHandle).load(dump(["zoé@example.com", "Zoé"]))
+
+    assert handle.email.local_part == "zoé"
+    assert handle.email.domain == "example.com"
+
+
+@pytest.mark.parametrize("address", ["zoé", "zoé@", "@é", "é@redacted.invalid"])
+def test_a_local_file_holds_no_other_addresses_than_the_wire_but_for_letters(address: str) -> None:
+    with pytest.raises(MalformedError):
+        reader(LocalHumanHandle).load(dump([address, "Zoé"]))

@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from parsec.protocol.command import I64, U8, U32, U64, NonZero
+from parsec.protocol.ping import Ping, PingOk
 from parsec.wire.msgpack import MalformedError, dump, reader
 
 
@@ -32,3 +33,8 @@ def test_numbers_end_where_the_specification_says(kind: Any, lowest: int, highes
 def test_nothing_else_is_a_number(kind: Any, value: object) -> None:
     with pytest.raises(MalformedError):
         reader(kind).load(dump(value))
+
+
+def test_a_message_shows_nothing_of_its_content() -> None:
+    assert "secret" not in f"{Ping(ping='secret')!r}"
+    assert "secret" not in f"{PingOk(pong='secret')!r}"

@@ -139,6 +139,8 @@ def test_each_host_has_one_form(host: str, canonical: str) -> None:
         "\u0300a",
         "\ud800",
         "256.0.0.1",
+        "1.16777216",
+        "0x100000000",
         "1.2.3.4.5",
         "127.0.0.08",
         "example.1",
