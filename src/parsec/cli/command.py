@@ -87,7 +87,7 @@ class Group(click.Group):
     def __init__(
         self, *args: Any, modules: Mapping[str, tuple[str, str]] | None = None, **kwargs: Any
     ) -> None:
-        """`modules`: by the name of a group, the module that holds it, and its one line of help."""
+        """`modules`: by name, what holds a group or a command, and its one line of help."""
         super().__init__(*args, **_tidied(kwargs))
         self.modules = modules or {}
 
@@ -97,8 +97,8 @@ class Group(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name in self.modules:
             module = importlib.import_module(self.modules[cmd_name][0])
-            found = module.group
-            assert isinstance(found, Group)
+            found = module.command if hasattr(module, "command") else module.group
+            assert isinstance(found, Command | Group)
             return found
         if cmd_name == "help":
             return _help_command(self)

@@ -27,6 +27,7 @@ _GROUPS = {
     "certificate": "What this device knows and has verified of the organization.",
     "tos": "The terms of service of the organization.",
     "server": "Figures of a server.",
+    "doctor": "Look for what keeps this machine from working with Parsec.",
 }
 
 

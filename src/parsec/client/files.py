@@ -90,6 +90,11 @@ def list_devices(places: Directories) -> list[FoundDevice]:
     return list(found.values())
 
 
+def unreadable_devices(places: Directories) -> list[Path]:
+    """What `list_devices` passes over, by path."""
+    return sorted(path for path in _key_files(places.devices) if not _is_readable(path))
+
+
 def read_device_file(path: Path) -> AnyDeviceFile:
     """Read one file. Raises StorageFailed or InvalidDeviceFile."""
     content = read_if_there(path, LARGEST_DEVICE_FILE)
@@ -227,6 +232,14 @@ def _key_files(folder: Path) -> Iterator[Path]:
             path = Path(parent, name)
             if path.suffix == _EXTENSION:
                 yield path
+
+
+def _is_readable(path: Path) -> bool:
+    try:
+        read_device_file(path)
+    except (StorageFailed, InvalidDeviceFile):
+        return False
+    return True
 
 
 def _opened(path: Path) -> BinaryIO:

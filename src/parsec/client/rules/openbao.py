@@ -208,6 +208,18 @@ def ask(server: OpenBaoServer, request: OpenBaoRequest, kind: type[T]) -> Exchan
     return read_answer(server, request, (yield request), kind)
 
 
+def health(server: OpenBaoServer) -> Exchange[None]:
+    """See whether a server could serve: raises what `ask` raises, Offline where it is sealed."""
+    request = make_request(server, "GET", "sys/health")
+    answer = yield request
+    if answer.status not in _HEALTHY:
+        raise _refusal(server, request, answer)
+
+
+_HEALTHY = (200, 429, 472, 473)
+"""Active, or one that stands by and hands requests on."""
+
+
 def read_answer(
     server: OpenBaoServer, request: OpenBaoRequest, answer: OpenBaoAnswer, kind: type[T]
 ) -> T:

@@ -22,6 +22,7 @@ import msgspec
 from parsec import __version__
 from parsec.client.step import FlowError, InvalidAnswer, Offline
 from parsec.data.address import ServerAddr
+from parsec.data.instant import Instant
 from parsec.data.peer_text import terminal_safe
 from parsec.wire.url import UrlError, split_url
 
@@ -193,6 +194,22 @@ class Http:
                 "The address of the proxy is not one that can be used",
                 hint="check the variables HTTP_PROXY and HTTPS_PROXY",
             ) from None
+
+
+def certificate_end(server: ServerAddr, environ: Mapping[str, str]) -> Instant:
+    """Until when the TLS certificate of a server is valid, asked for without a proxy.
+
+    Raises OSError (of which ssl.SSLError is one), or FlowError for a bad `SSL_CAFILE`.
+    """
+    context = _tls_context(environ.get("SSL_CAFILE"))
+    place = (server.hostname.strip("[]"), server.port)
+    with (
+        socket.create_connection(place, Bounds().connect_seconds) as plain,
+        context.wrap_socket(plain, server_hostname=place[0]) as secure,
+    ):
+        end = (secure.getpeercert() or {})["notAfter"]
+    assert isinstance(end, str)
+    return Instant(ssl.cert_time_to_seconds(end) * 1_000_000)
 
 
 def _timeout(bounds: Bounds) -> httpx2.Timeout:
