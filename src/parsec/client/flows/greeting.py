@@ -286,6 +286,7 @@ def join_as_greeter(line: Line, means: Means) -> Flow[Joined]:
 def _rejoining(
     line: Line, means: Means, keys: Callable[[Line, GreetingAttemptID, Means], Flow[Joined]]
 ) -> Flow[Joined]:
+    deadline = means.now().plus(seconds=means.timeout_seconds)
     for _ in range(_REJOIN_LIMIT):
         attempt = yield from _started(line, means)
         try:
@@ -293,6 +294,8 @@ def _rejoining(
         except AttemptCancelled as cancelled:
             if cancelled.ours or cancelled.reason is not Reason.AUTOMATICALLY_CANCELLED:
                 raise
+            if means.now() >= deadline:
+                break
     raise PeerTimeout(
         "The peer keeps starting again",
         hint="agree on one run on each side, then start again",

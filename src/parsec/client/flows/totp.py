@@ -43,6 +43,8 @@ OpaqueKey: TypeAlias = tuple[TOTPOpaqueKeyID, SecretKey]
 
 _ATTEMPTS = 3
 _LONGEST_WAIT_SECONDS = 30.0
+_PATIENCE = 5
+"""How often a server is waited for that wants to be asked later."""
 
 
 class _Door(NamedTuple):
@@ -140,11 +142,15 @@ def _released(
     request = totp.TotpFetchOpaqueKey(
         user_id=user_id, opaque_key_id=opaque_key_id, one_time_password=code
     )
-    while True:
+    for _ in range(_PATIENCE):
         reply = yield from call(caller, request)
         if not isinstance(reply, statuses.Throttled):
             return reply
         yield from _wait_for_server(reply.wait_until, means)
+    raise Refused(
+        "The server keeps putting one-time codes off",
+        hint="somebody else may be trying codes for this account: try again later",
+    )
 
 
 def _wait_for_server(until: Instant, means: Means) -> Flow[None]:
