@@ -9,7 +9,8 @@ TESTS ?= tests
 # Tests that need a part of their own have a target of their own.
 SUITE := --ignore=tests/interop --ignore=tests/conformance
 # What is tried again on the other database; the scenarios on two processes that answer in turns.
-ON_POSTGRESQL := tests/server/store tests/server/service tests/server/test_processes.py \
+ON_POSTGRESQL := tests/server/store tests/server/service tests/server/machines tests/server/test_processes.py \
+	tests/server/command/test_workers.py \
 	tests/scenarios/test_recovery_story.py tests/conformance/test_vectors.py
 
 # Pure floors, whose coverage is complete; what is excepted says why beside the line.
@@ -64,8 +65,8 @@ test-postgresql: $(STAMP) ## Storage, services and scenarios on a private Postgr
 	@scripts/postgresql.sh $(BIN)/python -m pytest -q -n 2 -r s $(ON_POSTGRESQL) \
 		-k "not test_vector or server-scenarios" --vectors=$(VECTORS)
 
-bench: $(STAMP) ## The benchmarks, as ratios within one run
-	@for script in benches/*.py; do echo "== $$script"; $(BIN)/python $$script || exit 1; done
+bench: $(STAMP) ## The benchmarks, next to the official server (QUICK=1: under two minutes, ONLY="load startup")
+	@scripts/bench.sh $(if $(QUICK),--quick) $(ONLY)
 
 fuzz: ## The bounded fuzzers
 	@echo "Error: there are no fuzzers yet" >&2; exit 1

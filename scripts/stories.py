@@ -18,6 +18,30 @@ ADVISING = (
 # --- The first story ---
 
 
+def recovery_story(stage: Stage) -> None:
+    """The first story: an organization, a lost account that comes back, a further device."""
+    alice, arnold, bob, phone = (stage.person(name) for name in ("Alice", "Arnold", "Bob", "Phone"))
+    found_organization(stage, alice)
+    welcome(stage, alice, arnold, profile="ADMIN", label="label")
+    welcome(stage, alice, bob, profile="STANDARD", label="laptop")
+    set_up_recovery(bob, threshold=2, recipients=2)
+    bob.lose_everything()
+    lose_and_recover(bob, alice, arnold)
+    use_recovered_device(bob)
+    add_device(bob, phone, label="phone")
+
+
+def authentication_story(stage: Stage) -> None:
+    """The second story, on a server that is `ADVISING`: codes, a lost authenticator, a new one."""
+    alice, phone = stage.person("Alice"), Authenticator()
+    found_with_codes(stage, alice, phone)
+    log_in_with_code(alice, phone)
+    mistype_code(alice, phone)
+    phone = Authenticator()
+    replace_authenticator(stage, stage.person("Root"), alice, phone)
+    log_in_with_code(alice, phone)
+
+
 def found_organization(stage: Stage, founder: Person) -> None:
     """The administrator of the server creates the organization, the first member bootstraps it."""
     link = create_organization(stage, founder)

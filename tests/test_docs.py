@@ -150,6 +150,12 @@ def test_every_option_of_the_server_is_documented_with_its_variable(name: str) -
     assert option.multiple is ("↻" in row)
 
 
+def test_every_command_of_the_server_is_documented() -> None:
+    section = OPERATE.partition("\n## Commands\n")[2].partition("\n## ")[0]
+
+    assert re.findall(r"^\| `([a-z-]+)` \|", section, re.MULTILINE) == list(parsec.commands)
+
+
 def test_every_documented_variable_of_the_server_is_one() -> None:
     variables = {option.envvar for option in SERVER_OPTIONS.values()} | {EXTRA_ARGUMENTS}
 
@@ -161,3 +167,20 @@ def test_every_exit_code_of_the_server_is_documented() -> None:
 
     codes = {Failure.exit_code, click.UsageError.exit_code, 0}
     assert {int(code) for code in documented} == codes
+
+
+# --- Security ---
+
+ROOT = Path(__file__).parent.parent
+SHOWN = re.findall(r"`(tests/[\w/]+\.py)(?:::(\w+))?`", (ROOT / "SECURITY.md").read_text("utf-8"))
+
+
+@pytest.mark.parametrize(("file", "name"), SHOWN)
+def test_what_security_promises_is_shown_by_a_test_that_exists(file: str, name: str) -> None:
+    source = (ROOT / file).read_text(encoding="utf-8")
+
+    assert re.search(rf"^(async )?def {name or 'test_'}", source, re.MULTILINE)
+
+
+def test_security_names_tests() -> None:
+    assert len(SHOWN) > 20

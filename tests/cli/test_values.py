@@ -5,6 +5,7 @@ import pytest
 
 from parsec.cli import values
 from parsec.cli.values import Value, WeightedRecipient, read_duration
+from parsec.data.ids import UserID
 from parsec.data.people import EmailAddress
 
 
@@ -14,6 +15,28 @@ from parsec.data.people import EmailAddress
 )
 def test_a_duration_is_seconds_or_has_a_unit(text: str, seconds: float) -> None:
     assert read_duration(text) == pytest.approx(seconds)
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"),
+    [("0", 0), ("90", 90), ("90s", 90), ("2m", 120), ("12h", 43_200), ("30d", 2_592_000)],
+)
+def test_a_period_is_whole_seconds_or_has_a_unit(text: str, seconds: int) -> None:
+    assert values.PERIOD.convert(text, None, None) == seconds
+
+
+def test_a_limit_is_a_number_or_none() -> None:
+    found = [values.LIMIT.convert(text, None, None) for text in ("0", "2147483647", "None")]
+
+    assert found == [0, 2**31 - 1, values.NO_LIMIT]
+
+
+def test_a_user_is_meant_by_address_or_id() -> None:
+    by_email = values.USER.convert("bob@example.com", None, None)
+    by_id = values.USER.convert("01010101-0101-0101-0101-010101010101", None, None)
+
+    assert (by_email, by_id) == (EmailAddress("bob@example.com"), UserID(b"\1" * 16))
+    assert isinstance(by_id, UserID)
 
 
 @pytest.mark.parametrize("text", ["", "0", "0s", "-1", "1d", "m", "1e3", "٣"])
@@ -56,6 +79,13 @@ def test_a_recipient_may_have_a_weight(text: str, email: str, weight: int | None
         (values.BOOTSTRAP_URL, "parsec3://example.com/Org?a=claim_user&p=wA", "another kind"),
         (values.SERVER_ADDR, "parsec3://example.com/Org", "no path"),
         (values.DATE, "2026-01-01", "looks like"),
+        (values.PERIOD, "1.5h", "Not a period"),
+        (values.PERIOD, "24856d", "longer than any server takes"),
+        (values.LIMIT, "-1", "Neither a number"),
+        (values.LIMIT, "2147483648", "Neither a number"),
+        (values.LIMIT, "9" * 5000, "Neither a number"),
+        (values.USER, "bob", "Neither an email address nor the ID"),
+        (values.USER, "bob@", "Invalid email address"),
     ],
 )
 def test_a_wrong_value_is_refused_with_a_reason(kind: Value, text: str, reason: str) -> None:

@@ -333,7 +333,7 @@ def test_a_writer_killed_at_any_line_leaves_the_old_or_the_new_content(tmp_path:
 
 def test_what_killed_writers_left_is_no_device(places: Directories) -> None:
     path = save_device_file(places, file_of(some_device()))
-    path.rename(f"{path}.abcd.tmp")
+    path.rename(f"{path}.abcd.parsec-py.tmp")
     write_whole(Path(f"{path}.tmp"), b"half")
 
     assert list_devices(places) == []
@@ -372,7 +372,7 @@ def test_a_forgotten_device_is_gone_with_what_it_stored(places: Directories) -> 
     stored = places.data_of(device.device_id)
     stored.mkdir(parents=True)
     (stored / "certificates.sqlite").write_bytes(b"")
-    Path(f"{path}.abcd.tmp").write_bytes(b"left by a killed writer")
+    Path(f"{path}.abcd.parsec-py.tmp").write_bytes(b"left by a killed writer")
 
     forget_device(places, list_devices(places)[0])
 

@@ -69,7 +69,7 @@ def test_only_the_owner_can_look_into_it(recoveries: Recoveries, folder: Path) -
 
 def test_forgetting_leaves_neither_shares_nor_key(recoveries: Recoveries, folder: Path) -> None:
     recoveries.save_recovery(ALICE, PAYLOAD)
-    (folder / f"{ALICE.hex()}.key.abcd.tmp").write_bytes(bytes(32))
+    (folder / f"{ALICE.hex()}.key.abcd.parsec-py.tmp").write_bytes(bytes(32))
 
     recoveries.forget_recovery(ALICE)
 

@@ -5,7 +5,6 @@ from collections.abc import Iterator
 import pytest
 
 from scripts import stories
-from scripts.authenticator import Authenticator
 from scripts.stage import Stage, stage
 
 OPTIONS = (
@@ -29,26 +28,8 @@ def advising(official_python: str) -> Iterator[Stage]:
 
 
 def test_the_recovery_story_on_the_official_server(official: Stage) -> None:
-    alice, arnold, bob, phone = (
-        official.person(name) for name in ("Alice", "Arnold", "Bob", "Phone")
-    )
-
-    stories.found_organization(official, alice)
-    stories.welcome(official, alice, arnold, profile="ADMIN", label="label")
-    stories.welcome(official, alice, bob, profile="STANDARD", label="laptop")
-    stories.set_up_recovery(bob, threshold=2, recipients=2)
-    bob.lose_everything()
-    stories.lose_and_recover(bob, alice, arnold)
-    stories.use_recovered_device(bob)
-    stories.add_device(bob, phone, label="phone")
+    stories.recovery_story(official)
 
 
 def test_the_authentication_story_on_the_official_server(advising: Stage) -> None:
-    alice, phone = advising.person("Alice"), Authenticator()
-    stories.found_with_codes(advising, alice, phone)
-
-    stories.log_in_with_code(alice, phone)
-    stories.mistype_code(alice, phone)
-    phone = Authenticator()
-    stories.replace_authenticator(advising, advising.person("Root"), alice, phone)
-    stories.log_in_with_code(alice, phone)
+    stories.authentication_story(advising)

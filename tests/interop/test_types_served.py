@@ -1,6 +1,7 @@
 """Our server serves a client that is made of the official types."""
 
 from collections.abc import Iterator
+from contextlib import ExitStack
 from dataclasses import replace
 from typing import Any
 
@@ -106,16 +107,22 @@ from tests.interop.official_client import OfficialClient
 from tests.interop.peer import Official
 from tests.interop.pictures import picture
 from tests.support.newcomers import Newcomer, newcomer, papers
+from tests.support.postgresql import new_place_for_a_process
 
 EVERYTHING = CertificateGet(
     common_after=None, sequester_after=None, shamir_recovery_after=None, realm_after={}
 )
 
 
-@pytest.fixture(scope="module")
-def server() -> Iterator[Stage]:
-    with stage() as built:
-        built.start_server("--db", "MOCKED", "--debug")
+@pytest.fixture(scope="module", params=["one process", "two workers on PostgreSQL"])
+def server(request: pytest.FixtureRequest) -> Iterator[Stage]:
+    with ExitStack() as stack:
+        built = stack.enter_context(stage())
+        if request.param == "one process":
+            built.start_server("--db", "MOCKED", "--debug")
+        else:
+            database = stack.enter_context(new_place_for_a_process())
+            built.start_server("--db", database, "--workers", "2", "--debug")
         yield built
 
 

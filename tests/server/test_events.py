@@ -12,7 +12,6 @@ from parsec.protocol.command import dump_reply
 from parsec.protocol.events import GreetingAttemptReadyEvent, PingedEvent
 from parsec.server.events import (
     MAX_BEHIND,
-    MEMORY,
     MISSED_EVENTS_FRAME,
     Exchange,
     Stopping,
@@ -49,7 +48,7 @@ def ready(number: int, token: bytes = b"invitation token") -> Notification:
     content = GreetingAttemptReadyEvent(
         token=AccessToken(token), greeting_attempt=GreetingAttemptID(number.to_bytes(16, "big"))
     )
-    return ping(number, content=content)
+    return ping(number, content=content, is_fleeting=True)
 
 
 def told(subscription: Subscription) -> list[bytes]:
@@ -66,9 +65,8 @@ def listen(
     exchange: Exchange,
     user_id: UserID = ALICE,
     device_id: DeviceID = ALICE_DEVICE,
-    last: EventID | None = None,
 ) -> Subscription:
-    return exchange.subscribe(ORGANIZATION, user_id, device_id, last_event_id=last)
+    return exchange.subscribe(ORGANIZATION, user_id, device_id)
 
 
 def frames(subscription: Subscription) -> list[bytes]:
@@ -111,74 +109,65 @@ def test_the_device_that_did_it_is_not_told() -> None:
     assert (frames(one), len(frames(other))) == ([], 1)
 
 
-def test_who_comes_back_is_told_what_it_missed() -> None:
+def test_what_was_missed_comes_before_what_came_since() -> None:
     exchange = Exchange()
-    for number in range(1, 4):
-        exchange.deliver(ping(number))
+    alice = listen(exchange)
+    exchange.deliver(ping(3))
 
-    alice = listen(exchange, last=ping(1).event_id)
+    alice.begin([ping(1), ping(2)], last=ping(2).event_id)
+    exchange.deliver(ping(4))
 
-    assert frames(alice) == [event_frame(ping(2)), event_frame(ping(3))]
+    assert frames(alice) == [event_frame(ping(number)) for number in (1, 2, 3, 4)]
+
+
+def test_what_came_while_the_missed_events_were_read_is_told_once() -> None:
+    exchange = Exchange()
+    alice = listen(exchange)
+    exchange.deliver(ping(2))
+    exchange.deliver(ping(3))
+
+    alice.begin([ping(1), ping(2)], last=ping(2).event_id)
+
+    assert frames(alice) == [event_frame(ping(number)) for number in (1, 2, 3)]
 
 
 def test_who_missed_nothing_is_told_nothing() -> None:
+    alice = listen(Exchange())
+
+    alice.begin([], last=ping(1).event_id)
+
+    assert frames(alice) == []
+
+
+def test_where_nobody_knows_what_was_missed_just_that_is_told() -> None:
     exchange = Exchange()
-    exchange.deliver(ping(1))
+    alice = listen(exchange)
 
-    assert frames(listen(exchange, last=ping(1).event_id)) == []
-
-
-def test_an_event_for_somebody_else_may_be_the_last_one() -> None:
-    exchange = Exchange()
-    exchange.deliver(ping(1, recipients=frozenset({BOB})))
+    alice.begin(None, last=ping(1).event_id)
     exchange.deliver(ping(2))
 
-    assert frames(listen(exchange, last=ping(1).event_id)) == [event_frame(ping(2))]
+    assert frames(alice) == [MISSED_EVENTS_FRAME, event_frame(ping(2))]
 
 
-def test_who_comes_back_is_told_only_what_concerned_it() -> None:
+def test_who_comes_back_with_much_to_be_told_is_not_too_slow_at_once() -> None:
     exchange = Exchange()
+    alice = listen(exchange)
+    alice.begin([ping(number) for number in range(MAX_BEHIND)], last=None)
+
+    for number in range(MAX_BEHIND):
+        exchange.deliver(ping(MAX_BEHIND + number))
+
+    assert (alice.is_closed, len(frames(alice))) == (False, 2 * MAX_BEHIND)
+
+
+def test_of_an_organization_nothing_is_kept_while_nobody_listens() -> None:
+    exchange = Exchange()
+
+    alice = listen(exchange)
+    alice.close()
     exchange.deliver(ping(1))
-    exchange.deliver(ping(2, recipients=frozenset({BOB})))
 
-    assert frames(listen(exchange, last=ping(1).event_id)) == []
-
-
-def test_an_unknown_event_means_that_some_were_missed() -> None:
-    exchange = Exchange()
-    exchange.deliver(ping(1))
-
-    assert frames(listen(exchange, last=ping(9).event_id)) == [MISSED_EVENTS_FRAME]
-
-
-def test_who_was_away_for_too_many_events_is_told_just_that() -> None:
-    exchange = Exchange()
-    for number in range(MAX_BEHIND + 2):
-        exchange.deliver(ping(number))
-
-    assert frames(listen(exchange, last=ping(0).event_id)) == [MISSED_EVENTS_FRAME]
-    assert len(frames(listen(exchange, last=ping(1).event_id))) == MAX_BEHIND
-
-
-def test_the_memory_of_a_busy_organization_takes_nothing_from_others() -> None:
-    exchange = Exchange()
-    exchange.deliver(ping(1))
-    exchange.deliver(ping(2))
-    for number in range(MEMORY):
-        exchange.deliver(ping(number, organization_id=OrganizationID("Busy")))
-
-    assert frames(listen(exchange, last=ping(1).event_id)) == [event_frame(ping(2))]
-
-
-def test_the_memory_of_an_organization_is_bounded() -> None:
-    exchange = Exchange()
-    for number in range(MEMORY + 1):
-        exchange.deliver(ping(number, recipients=frozenset()))
-
-    forgotten = listen(exchange, last=ping(0).event_id)
-    remembered = listen(exchange, last=ping(1).event_id)
-
-    assert (frames(forgotten), frames(remembered)) == ([MISSED_EVENTS_FRAME], [])
+    assert exchange._organizations == {}
 
 
 def test_who_is_too_slow_is_told_nothing_more() -> None:
@@ -270,29 +259,80 @@ def test_who_waits_very_often_drives_no_stream_away() -> None:
     assert told(alice) == contents(ping(1), last, other)
 
 
-def test_who_waits_very_often_makes_nothing_forgotten() -> None:
-    exchange = Exchange()
-    exchange.deliver(ping(1))
-    exchange.deliver(ping(2))
-    for number in range(MEMORY):
-        exchange.deliver(ready(number))
-
-    alice = listen(exchange, last=ping(1).event_id)
-
-    assert frames(alice) == [event_frame(ping(2))]
+def id_of(frame: bytes) -> str | None:
+    _, found, rest = frame.partition(b"\nid:")
+    return rest.strip().decode() if found else None
 
 
-def test_who_heard_last_of_somebody_waiting_comes_back_from_there() -> None:
+def test_who_heard_last_of_somebody_waiting_comes_back_from_what_was_remembered() -> None:
     exchange = Exchange()
     alice = listen(exchange)
-    exchange.deliver(ping(1))
+    alice.begin([], last=ping(1).event_id)
+
     exchange.deliver(ready(7))
-    *_, last = frames(alice)
     exchange.deliver(ping(2))
+    exchange.deliver(ready(8))
 
-    name = EventID.parse(last.split(b"\nid:")[1].strip().decode())
+    names = [id_of(frame) for frame in frames(alice)]
+    assert names == [ping(2).event_id.hex(), ping(2).event_id.hex()]
 
-    assert frames(listen(exchange, last=name)) == [event_frame(ping(2))]
+
+def test_somebody_waiting_has_the_name_of_what_was_remembered_before_the_stream() -> None:
+    exchange = Exchange()
+    alice = listen(exchange)
+    alice.begin([], last=ping(1).event_id)
+
+    exchange.deliver(ready(7))
+
+    assert [id_of(frame) for frame in frames(alice)] == [ping(1).event_id.hex()]
+
+
+def test_where_nothing_is_remembered_somebody_waiting_has_no_name() -> None:
+    exchange = Exchange()
+    alice = listen(exchange)
+    alice.begin([], last=None)
+
+    exchange.deliver(ready(7))
+
+    assert [id_of(frame) for frame in frames(alice)] == [None]
+
+
+# --- Who is there ---
+
+
+def test_a_user_is_there_from_the_first_stream_to_the_end_of_the_last() -> None:
+    exchange = Exchange()
+    changes: list[tuple[OrganizationID, UserID]] = []
+    exchange.watch(lambda *who: changes.append(who))
+
+    first, second = listen(exchange), listen(exchange, ALICE, DeviceID(b"X" * 16))
+    first.close()
+    between = exchange.is_listening(ORGANIZATION, ALICE), exchange.listening()
+    second.close()
+
+    assert between == (True, {(ORGANIZATION, ALICE)})
+    assert (exchange.is_listening(ORGANIZATION, ALICE), exchange.listening()) == (False, set())
+    assert changes == [(ORGANIZATION, ALICE)] * 2
+
+
+def test_nobody_is_there_in_another_organization() -> None:
+    exchange = Exchange()
+    listen(exchange)
+
+    assert not exchange.is_listening(OrganizationID("Other"), ALICE)
+
+
+def test_a_stream_that_ends_twice_ends_no_other() -> None:
+    exchange = Exchange()
+    first, _ = listen(exchange), listen(exchange, ALICE, DeviceID(b"X" * 16))
+
+    first.close()
+    first.close()
+
+    assert exchange.is_listening(ORGANIZATION, ALICE)
+
+
+# --- Waiting ---
 
 
 async def test_who_waits_is_woken_by_an_event() -> None:

@@ -19,15 +19,23 @@ import pytest
 from parsec.crypto.keys import SigningKey
 from parsec.data.address import OrganizationBootstrapAddr
 from parsec.data.certificates import RevokedUserCertificate
-from parsec.data.people import UserProfile
-from parsec.protocol.authentication import device_authorization
+from parsec.data.ids import AccessToken
+from parsec.data.people import EmailAddress, UserProfile
+from parsec.protocol.authentication import device_authorization, invitation_authorization
 from parsec.protocol.certificate import CertificateGet
 from parsec.protocol.command import Request, dump_request, load_reply
+from parsec.protocol.invite import (
+    InviteInfo,
+    InviteInfoOkUser,
+    InviteNewUser,
+    UserOnlineStatus,
+)
 from parsec.protocol.organization import OrganizationBootstrap
 from parsec.protocol.ping import Ping, PingOk
 from parsec.protocol.statuses import Ok
 from parsec.protocol.user import UserCreate, UserRevoke
 from parsec.server.service.context import system_clock
+from parsec.server.service.presence import SILENCE_SECONDS
 from tests.support.newcomers import Newcomer, newcomer, papers
 from tests.support.postgresql import (
     cut_off,
@@ -41,6 +49,8 @@ pytestmark = needs_postgresql
 
 _TOKEN = "s3cr3t"
 _PATIENCE_S = 20
+_CLAIMER = EmailAddress("zack@example.com")
+_SILENT = f"UPDATE server_process SET seen_on = seen_on - {(SILENCE_SECONDS + 1) * 1_000_000}"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,6 +70,18 @@ class Server:
         headers = _headers(device) | {"Content-Type": "application/msgpack"}
         with self.send("/authenticated/Org", dump_request(command), headers) as answer:
             return load_reply(type(command), answer.read())
+
+    def administrators(self, token: AccessToken) -> list[UserOnlineStatus]:
+        """Which of them a claimer is told to be there."""
+        headers = {
+            "Api-Version": "5.5",
+            "Authorization": invitation_authorization(token),
+            "Content-Type": "application/msgpack",
+        }
+        with self.send("/invited/Org", dump_request(InviteInfo()), headers) as answer:
+            info = load_reply(InviteInfo, answer.read())
+        assert isinstance(info, InviteInfoOkUser)
+        return [one.online_status for one in info.administrators]
 
     @contextlib.contextmanager
     def stream(self, device: Newcomer, last: str | None = None) -> Iterator["Stream"]:
@@ -102,7 +124,7 @@ def started(folder: Path, database: str) -> Iterator[Server]:
             *(sys.executable, "-m", "parsec", "run", "--debug", "--port=0", f"--db={database}"),
             *(f"--administration-token={_TOKEN}", "--sse-keepalive=0", "--email-host=MOCKED"),
             *("--maximum-database-connection-attempts=3",),
-            *("--pause-before-retry-database-connection=0.2",),
+            *("--pause-before-retry-database-connection=0.2", "--tell-presence"),
         ],
         env=kept | {"HOME": str(folder), "XDG_DATA_HOME": str(folder), "TMPDIR": str(folder)},
         stdout=subprocess.PIPE,
@@ -188,6 +210,40 @@ def test_who_comes_back_to_the_other_process_is_told_what_it_missed(
     last = messages[0][1].removeprefix("id:")
     with other.stream(alice, last=last) as far:
         assert [far.next(), far.next()] == messages[1:]
+
+
+def test_who_comes_back_after_all_processes_were_killed_is_told_what_it_missed(
+    servers: tuple[Server, Server], alice: Newcomer, tmp_path: Path, place: str
+) -> None:
+    one, _ = servers
+    with one.stream(alice) as near:
+        for text in ("a", "b", "c"):
+            one.ask(alice, Ping(ping=text))
+        messages = [near.next() for _ in range(3)]
+    for server in servers:
+        server.process.kill()
+        server.process.wait()
+
+    last = messages[0][1].removeprefix("id:")
+    with started(tmp_path, place) as again, again.stream(alice, last=last) as stream:
+        assert [stream.next(), stream.next()] == messages[1:]
+
+
+def test_who_is_there_at_one_process_is_there_for_the_other_until_that_is_killed(
+    servers: tuple[Server, Server], alice: Newcomer, place: str
+) -> None:
+    one, other = servers
+    made = one.ask(alice, InviteNewUser(claimer_email=_CLAIMER, send_email=False))
+
+    with one.stream(alice):
+        during = other.administrators(made.token)
+        one.process.kill()
+        one.process.wait()
+        # As if it were so much later.
+        asyncio.run(run_on(place, _SILENT))
+        after = other.administrators(made.token)
+
+    assert (during, after) == ([UserOnlineStatus.ONLINE], [UserOnlineStatus.UNKNOWN])
 
 
 def test_what_one_process_wrote_the_other_knows_at_once(

@@ -1,14 +1,19 @@
 """What every engine promises; a file per engine says how it is made."""
 
 import asyncio
+import hashlib
+from collections.abc import Sequence
+from typing import Any
 
 import pytest
 
+from parsec.data.ids import UserID
 from parsec.data.instant import Instant
 from parsec.data.people import OrganizationID
 from parsec.protocol.events import PingedEvent
-from parsec.server.records import EventID, Notification
-from parsec.server.store.engine import Engine, Transaction
+from parsec.server.records import AnyEvent, EventID, Notification, UserUnfrozen
+from parsec.server.store.engine import Engine, Row, Transaction
+from parsec.server.store.event_memory import MEMORY, events_behind, last_event_id
 
 _ADD = """
 INSERT INTO organization (
@@ -16,8 +21,8 @@ INSERT INTO organization (
 ) VALUES (:organization_id, :created_on, 1, 0)"""
 _ADD_FULL = """
 INSERT INTO organization (
-    organization_id, bootstrap_token, created_on, bootstrapped_on, user_profile_outsider_allowed,
-    realm_minimum_archiving_period
+    organization_id, bootstrap_token_digest, created_on, bootstrapped_on,
+    user_profile_outsider_allowed, realm_minimum_archiving_period
 ) VALUES ('a', :token, :low, :none, 1, 0)"""
 _ALL = "SELECT organization_id FROM organization ORDER BY organization_id"
 
@@ -26,13 +31,20 @@ class Unwanted(Exception):
     """Ends a transaction."""
 
 
-def ping(text: str) -> Notification:
-    return Notification(
-        organization_id=OrganizationID("Org"),
-        event_id=EventID(bytes(16)),
-        content=PingedEvent(ping=text),
-        recipients=None,
-    )
+def ping(text: str, **fields: Any) -> Notification:
+    """An event with an identifier of its own for each text."""
+    values: dict[str, Any] = {
+        "organization_id": OrganizationID("Org"),
+        "event_id": EventID(hashlib.blake2b(text.encode(), digest_size=16).digest()),
+        "content": PingedEvent(ping=text),
+        "recipients": None,
+    }
+    return Notification(**values | fields)
+
+
+def numbered_ping(number: int, **fields: Any) -> Notification:
+    """One whose identifier is a number."""
+    return ping(f"{number}", event_id=EventID(number.to_bytes(16, "big")), **fields)
 
 
 async def add(transaction: Transaction, name: str) -> None:
@@ -42,6 +54,29 @@ async def add(transaction: Transaction, name: str) -> None:
 async def names(engine: Engine) -> list[str]:
     async with engine.transaction(write=False) as transaction:
         return [name for (name,) in await transaction.rows(_ALL)]
+
+
+async def rows(engine: Engine, sql: str) -> Sequence[Row]:
+    async with engine.transaction(write=False) as transaction:
+        return [tuple(row) for row in await transaction.rows(sql)]
+
+
+async def publish(engine: Engine, *events: AnyEvent) -> None:
+    async with engine.transaction(write=True) as transaction:
+        for event in events:
+            transaction.publish(event)
+
+
+async def behind(engine: Engine, event: Notification) -> Sequence[Notification] | None:
+    """What is remembered behind an event."""
+    async with engine.transaction(write=False) as transaction:
+        return await events_behind(
+            transaction,
+            event.organization_id,
+            event.event_id,
+            concerning=lambda one: one.content != PingedEvent(ping="for others"),
+            most=MEMORY,
+        )
 
 
 class EngineContract:
@@ -171,11 +206,17 @@ class EngineContract:
         heard: list[object] = []
         engine.subscribe(heard.append)
 
-        await engine.publish(ping("a"))
+        await engine.publish(ping("a", is_fleeting=True))
         async with engine.transaction(write=True) as transaction:
             transaction.publish(ping("b"))
 
-        assert heard == [ping("a"), ping("b")]
+        assert heard == [ping("a", is_fleeting=True), ping("b")]
+
+    async def test_an_event_that_is_to_be_remembered_needs_a_transaction(
+        self, engine: Engine
+    ) -> None:
+        with pytest.raises(AssertionError, match="remembered"):
+            await engine.publish(ping("a"))
 
     async def test_who_no_longer_listens_is_not_told(self, engine: Engine) -> None:
         heard: list[object] = []
@@ -186,6 +227,142 @@ class EngineContract:
             transaction.publish(ping("a"))
 
         assert heard == []
+
+    async def test_what_came_behind_an_event_is_remembered_in_its_order(
+        self, engine: Engine
+    ) -> None:
+        await publish(engine, ping("a"))
+        await publish(engine, ping("b", recipients=frozenset({UserID(bytes(16))})), ping("c"))
+        await publish(engine, ping("d"))
+
+        assert await behind(engine, ping("a")) == [
+            ping("b", recipients=frozenset({UserID(bytes(16))})),
+            ping("c"),
+            ping("d"),
+        ]
+        assert await behind(engine, ping("d")) == []
+
+    async def test_behind_an_event_only_those_are_read_that_concern_somebody(
+        self, engine: Engine
+    ) -> None:
+        await publish(engine, ping("a"), ping("for others"), ping("b"))
+
+        assert await behind(engine, ping("a")) == [ping("b")]
+
+    async def test_more_events_than_wanted_are_none(self, engine: Engine) -> None:
+        await publish(engine, ping("a"), ping("for others"), ping("b"), ping("c"))
+
+        async with engine.transaction(write=False) as transaction:
+            found = [
+                await events_behind(
+                    transaction,
+                    ping("a").organization_id,
+                    ping("a").event_id,
+                    concerning=lambda one: one != ping("for others"),
+                    most=most,
+                )
+                for most in (1, 2)
+            ]
+        assert found == [None, [ping("b"), ping("c")]]
+
+    async def test_an_event_of_another_version_makes_what_came_unknown(
+        self, engine: Engine
+    ) -> None:
+        await publish(engine, ping("a"), ping("b"), ping("c"))
+        sql = "UPDATE remembered_event SET content = :content WHERE event_id = :event_id"
+
+        async with engine.transaction(write=True) as transaction:
+            await transaction.rows(sql, content=b"?", event_id=ping("b").event_id)
+
+        assert await behind(engine, ping("a")) is None
+        assert await behind(engine, ping("b")) == [ping("c")]
+
+    async def test_behind_an_event_that_never_was_nobody_knows_what_came(
+        self, engine: Engine
+    ) -> None:
+        await publish(engine, ping("a"))
+
+        assert await behind(engine, ping("never")) is None
+
+    async def test_events_are_remembered_in_the_order_in_which_they_were_told(
+        self, engine: Engine
+    ) -> None:
+        heard: list[object] = []
+        engine.subscribe(heard.append)
+
+        await publish(engine, ping("first"))
+        await asyncio.gather(
+            *(publish(engine, ping(f"{number}"), ping(f"{number}!")) for number in range(20))
+        )
+
+        assert [ping("first"), *(await behind(engine, ping("first")) or ())] == heard
+
+    async def test_of_a_refusal_nothing_is_remembered(self, engine: Engine) -> None:
+        await publish(engine, ping("a"))
+
+        async def refuse() -> None:
+            async with engine.transaction(write=True) as transaction:
+                transaction.publish(ping("b"))
+                raise Unwanted
+
+        with pytest.raises(Unwanted):
+            await refuse()
+
+        assert await behind(engine, ping("a")) == []
+
+    async def test_what_is_fleeting_or_for_processes_only_is_not_remembered(
+        self, engine: Engine
+    ) -> None:
+        inner = UserUnfrozen(
+            organization_id=OrganizationID("Org"),
+            event_id=EventID(b"unfrozen" * 2),
+            user_id=UserID(bytes(16)),
+        )
+
+        await publish(engine, ping("a"))
+        await publish(engine, ping("b", is_fleeting=True), inner)
+        await engine.publish(ping("c", is_fleeting=True))
+
+        assert await behind(engine, ping("a")) == []
+        assert await rows(engine, "SELECT count(*) FROM remembered_event") == [(1,)]
+
+    async def test_each_organization_remembers_its_own_events(self, engine: Engine) -> None:
+        others = {"organization_id": OrganizationID("Busy")}
+        await publish(engine, numbered_ping(1), numbered_ping(2))
+
+        await publish(engine, *(numbered_ping(number, **others) for number in range(MEMORY + 1)))
+
+        assert await behind(engine, numbered_ping(1)) == [numbered_ping(2)]
+
+    async def test_the_last_event_that_was_remembered_is_known(self, engine: Engine) -> None:
+        await publish(engine, ping("a"))
+        await publish(engine, ping("b"))
+        await publish(engine, ping("c", is_fleeting=True))
+        await publish(engine, ping("d", organization_id=OrganizationID("Other")))
+
+        async with engine.transaction(write=False) as transaction:
+            last = await last_event_id(transaction, OrganizationID("Org"))
+            none = await last_event_id(transaction, OrganizationID("Nowhere"))
+        assert (last, none) == (ping("b").event_id, None)
+
+    async def test_so_many_events_are_remembered_and_not_one_more(self, engine: Engine) -> None:
+        await publish(engine, *(numbered_ping(number) for number in range(1, MEMORY + 2)))
+
+        remembered = await behind(engine, numbered_ping(2))
+        assert remembered == [numbered_ping(number) for number in range(3, MEMORY + 2)]
+        assert await behind(engine, numbered_ping(1)) is None
+
+    async def test_too_old_events_are_taken_away_now_and_then(self, engine: Engine) -> None:
+        sql = "SELECT count(*) FROM remembered_event WHERE organization_id = 'Org'"
+        # The last of these has an identifier that says that it is time.
+        await publish(engine, *(numbered_ping(number) for number in range(1, 1153)))
+        await publish(engine, *(numbered_ping(number) for number in range(1153, 1200)))
+
+        before = await rows(engine, sql)
+        await publish(engine, numbered_ping(1216))
+
+        assert before == [(MEMORY + 47,)]
+        assert await rows(engine, sql) == [(MEMORY,)]
 
     async def test_migrating_twice_changes_nothing(self, engine: Engine) -> None:
         async with engine.transaction(write=True) as transaction:
@@ -211,7 +388,7 @@ class EngineContract:
         assert await names(engine) == ["A", "B", "_", "a", "b", "é"]
 
     async def test_bytes_are_bytes_and_numbers_have_sixty_four_bits(self, engine: Engine) -> None:
-        sql = f"{_ADD_FULL} RETURNING bootstrap_token, created_on, bootstrapped_on"
+        sql = f"{_ADD_FULL} RETURNING bootstrap_token_digest, created_on, bootstrapped_on"
         async with engine.transaction(write=True) as transaction:
             rows = await transaction.rows(sql, token=bytes(range(256)), low=-(1 << 63), none=None)
 
@@ -226,8 +403,17 @@ class EngineContract:
 
         assert rows == [("a",)]
 
-    async def test_a_second_statement_where_one_was_promised_is_a_bug(self, engine: Engine) -> None:
-        async with engine.transaction(write=False, single=True) as transaction:
+    async def test_a_single_statement_writes(self, engine: Engine) -> None:
+        async with engine.transaction(write=True, single=True) as transaction:
+            await add(transaction, "a")
+
+        assert await names(engine) == ["a"]
+
+    @pytest.mark.parametrize("write", [False, True])
+    async def test_a_second_statement_where_one_was_promised_is_a_bug(
+        self, engine: Engine, write: bool
+    ) -> None:
+        async with engine.transaction(write=write, single=True) as transaction:
             await transaction.rows(_ALL)
             with pytest.raises(AssertionError, match="single"):
                 await transaction.rows(_ALL)

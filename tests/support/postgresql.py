@@ -14,7 +14,7 @@ from urllib.parse import parse_qsl, urlencode, urlsplit
 
 import pytest
 
-from parsec.server.records import AnyEvent
+from parsec.server.records import Notification
 from parsec.server.settings import PostgresqlDatabase, Secret
 from parsec.server.store.engine import Transaction
 from parsec.server.store.postgresql import PostgresqlEngine
@@ -37,7 +37,7 @@ class PromptEngine(PostgresqlEngine):
         if write:
             await self.catch_up()
 
-    async def publish(self, event: AnyEvent, /) -> None:
+    async def publish(self, event: Notification, /) -> None:
         await super().publish(event)
         await self.catch_up()
 

@@ -9,7 +9,7 @@ import http.client
 import json
 import socket
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -323,7 +323,7 @@ def _claiming_recovery(addr: InvitationAddr, means: Means) -> Flow[LocalDevice]:
 def served() -> Iterator[Place]:
     """A server on an empty database, and a liar before it that does not lie yet."""
     clock = SharedClock()
-    with Liar() as liar, _running(liar, clock):
+    with Liar() as liar, running_behind(liar, clock):
         http = Http({}, _BOUNDS)
         try:
             yield Place(liar, clock, Transport(http, now=clock))
@@ -332,7 +332,8 @@ def served() -> Iterator[Place]:
 
 
 @contextmanager
-def _running(liar: Liar, clock: SharedClock) -> Iterator[None]:
+def running_behind(liar: Liar, clock: Callable[[], Instant]) -> Iterator[None]:
+    """A server on an empty database, to which the liar forwards."""
     # asyncio lets small packets go at once only where the protocol is named.
     with socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP) as listener:
         listener.bind(("127.0.0.1", 0))
@@ -349,7 +350,7 @@ def _running(liar: Liar, clock: SharedClock) -> Iterator[None]:
 
 def _serve(
     liar: Liar,
-    clock: SharedClock,
+    clock: Callable[[], Instant],
     listener: socket.socket,
     started: threading.Event,
     stop: threading.Event,

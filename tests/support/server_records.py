@@ -3,7 +3,7 @@
 import itertools
 from typing import Any
 
-from parsec.crypto.keys import SigningKey
+from parsec.crypto.keys import HashDigest, SigningKey
 from parsec.data.address import InvitationType
 from parsec.data.ids import AccessToken, DeviceID, GreetingAttemptID, UserID
 from parsec.data.instant import Instant
@@ -52,7 +52,7 @@ def organization() -> OrganizationRecord:
     """A bootstrapped organization."""
     return OrganizationRecord(
         organization_id=OrganizationID("Org"),
-        bootstrap_token=None,
+        bootstrap_token_digest=None,
         created_on=EARLIER,
         bootstrapped_on=EARLIER,
         root_verify_key=SigningKey(bytes(32)).verify_key,
@@ -102,7 +102,7 @@ def shamir_setup(owner: UserRecord, shares: dict[UserID, int], **fields: Any) ->
         "created_on": EARLIER,
         "threshold": 1,
         "shares": shares,
-        "reveal_token": AccessToken(sixteen_bytes()),
+        "reveal_token_digest": HashDigest.of(sixteen_bytes()),
         "deleted_on": None,
     }
     return ShamirSetupRecord(**values | fields)

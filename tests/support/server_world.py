@@ -35,6 +35,9 @@ from parsec.server.settings import (
 )
 from parsec.server.store import certificate, organization, user
 from parsec.server.store.engine import Engine
+from parsec.server.store.key_file import KeysInMemory
+from parsec.server.store.sealed_columns import opened_sealing
+from parsec.server.store.sealing import Sealing
 from parsec.server.store.sqlite import TemporarySqliteEngine
 from tests.support import server_records
 from tests.support.postgresql import SERVER, prompt_engine
@@ -94,13 +97,20 @@ class Member:
 class World:
     """One organization; `events` are those of committed transactions."""
 
-    def __init__(self, engine: Engine, settings: Settings) -> None:
+    def __init__(
+        self, engine: Engine, settings: Settings, sealing: Sealing, keys: KeysInMemory
+    ) -> None:
         self.engine = engine
+        self.keys = keys
         self.mails = MailRecorder()
         self.events: list[Event] = []
         self.now = NOW
         self.server = Server(
-            settings=settings, engine=engine, exchange=Exchange(), mails=self.mails
+            settings=settings,
+            engine=engine,
+            sealing=sealing,
+            exchange=Exchange(),
+            mails=self.mails,
         )
         engine.subscribe(self.events.append)
 
@@ -188,7 +198,9 @@ async def world(**settings: int) -> AsyncIterator[World]:
     async with _empty_engine() as engine:
         await engine.migrate()
         await _add_organization(engine)
-        yield World(engine, _settings(settings))
+        keys = KeysInMemory()
+        sealing = await opened_sealing(engine, keys, system_entropy)
+        yield World(engine, _settings(settings), sealing, keys)
 
 
 @contextlib.asynccontextmanager

@@ -32,17 +32,15 @@ def forget_all_certificates(acting: Acting, yes: bool) -> None:
     from parsec.cli.devices import device_line
 
     console = acting.console
-    with acting.desk() as desk:
-        found = desk.find(acting.device)
-        with desk.locked(found):
-            if acting.keys.password_stdin:
-                # It is not needed, but other programs of this name read it: what follows on
-                # standard input is the confirmation.
-                acting.passwords.existing()
-            console.message("You are about to clear the local certificates database for device:")
-            console.message(*device_line(found.file))
-            if not yes and not console.confirm("Are you sure?", option="--force"):
-                console.message("Operation cancelled")
-                return
-            desk.world.forget_certificates(found.file.device_id)
+    with acting.desk() as desk, desk.locked(desk.find(acting.device)) as found:
+        if acting.keys.password_stdin:
+            # It is not needed, but other programs of this name read it: what follows on
+            # standard input is the confirmation.
+            acting.passwords.existing()
+        console.message("You are about to clear the local certificates database for device:")
+        console.message(*device_line(found.file))
+        if not yes and not console.confirm("Are you sure?", option="--force"):
+            console.message("Operation cancelled")
+            return
+        desk.world.forget_certificates(found.file.device_id)
     console.message("The local certificates database has been cleared")

@@ -60,8 +60,11 @@ class Desk:
         return chosen_device(self.world.devices(), prefix, self.world.places.config)
 
     @contextmanager
-    def locked(self, found: FoundDevice) -> Iterator[None]:
-        """Keep other processes from a device meanwhile."""
+    def locked(self, found: FoundDevice) -> Iterator[FoundDevice]:
+        """Keep other processes from a device meanwhile; its file is read again under the lock.
+
+        Raises NotFound when the device was deleted meanwhile.
+        """
         with self.world.using(
             found.file.device_id,
             waiting=lambda: self.console.begin(
@@ -69,7 +72,7 @@ class Desk:
             ),
             accessed=lambda: self.console.done("Device accessed"),
         ):
-            yield
+            yield self.world.again(found)
 
     def unlock(self, found: FoundDevice, prompt: str = _PASSWORD_PROMPT) -> Unlocked:
         """Open a device: by a one-time code where it needs one, then by its primary protection.
@@ -94,8 +97,7 @@ class Desk:
     @contextmanager
     def acting(self, prefix: str | None) -> Iterator[Session]:
         """The device that is meant, at work. Raises FlowError."""
-        found = self.find(prefix)
-        with self.locked(found):
+        with self.locked(self.find(prefix)) as found:
             device = self.unlock(found).device
             self._check_advice(found)
             yield self.world.session(device)

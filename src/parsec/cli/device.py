@@ -80,15 +80,13 @@ def forget_local(acting: Acting, yes: bool) -> None:
     from parsec.cli.devices import device_line
 
     console = acting.console
-    with acting.desk() as desk:
-        found = desk.find(acting.device)
-        with desk.locked(found):
-            console.message("You are about to forget the following local device:")
-            console.message(*device_line(found.file))
-            if not yes and not console.confirm("Are you sure?", option="--force"):
-                console.message("Operation cancelled")
-                return
-            desk.world.forget(found)
+    with acting.desk() as desk, desk.locked(desk.find(acting.device)) as found:
+        console.message("You are about to forget the following local device:")
+        console.message(*device_line(found.file))
+        if not yes and not console.confirm("Are you sure?", option="--force"):
+            console.message("Operation cancelled")
+            return
+        desk.world.forget(found)
     console.message("The local device has been forgotten")
 
 
@@ -110,22 +108,20 @@ def overwrite_server_url(acting: Acting, server_url: "ServerAddr", yes: bool) ->
     from parsec.cli.devices import device_line
 
     console = acting.console
-    with acting.desk() as desk:
-        found = desk.find(acting.device)
-        with desk.locked(found):
-            # One-time codes and single sign-on go by way of the server, which is elsewhere now.
-            there = msgspec.structs.replace(found.file, server_url=server_url)
-            unlocked = desk.unlock(replace(found, file=there))
-            device = unlocked.device
-            console.message("You are about to update the following device:")
-            console.message(*device_line(device))
-            console.message(f"Current server URL: {device.server_url.url}")
-            console.message(f"New server URL: {server_url.url}")
-            if not yes and not console.confirm("Are you sure? ", option="--force"):
-                console.message("Operation cancelled")
-                return
-            moved = msgspec.structs.replace(device, server_url=server_url)
-            desk.world.protect_again(found, moved, unlocked.guard, totp=unlocked.totp)
+    with acting.desk() as desk, desk.locked(desk.find(acting.device)) as found:
+        # One-time codes and single sign-on go by way of the server, which is elsewhere now.
+        there = msgspec.structs.replace(found.file, server_url=server_url)
+        unlocked = desk.unlock(replace(found, file=there))
+        device = unlocked.device
+        console.message("You are about to update the following device:")
+        console.message(*device_line(device))
+        console.message(f"Current server URL: {device.server_url.url}")
+        console.message(f"New server URL: {server_url.url}")
+        if not yes and not console.confirm("Are you sure? ", option="--force"):
+            console.message("Operation cancelled")
+            return
+        moved = msgspec.structs.replace(device, server_url=server_url)
+        desk.world.protect_again(found, moved, unlocked.guard, totp=unlocked.totp)
     console.message("Device updated successfully")
 
 
@@ -167,19 +163,17 @@ def change_authentication(acting: Acting, password: bool, keyring: bool) -> None
         wish = replace(wish, primary="password" if password else "keyring")
     acting = replace(acting, wish=wish)
     answers = Answers(protection_prompt="Enter new password for the device:")
-    with acting.desk(answers) as desk:
-        found = desk.find(acting.device)
-        with desk.locked(found):
-            unlocked = desk.unlock(found, "Enter current password for the device:")
-            device = unlocked.device
-            answers.server = device.server_url
-            advisory = desk.run(fetch_advisory(device.server_url))
-            chosen = desk.person.answer(ChooseProtection(advisory))
-            if chosen.with_totp and not unlocked.totp:
-                desk.run(protect_anew(device, chosen, desk.world.means))
-            else:
-                totp = unlocked.totp if chosen.with_totp else None
-                desk.world.protect_again(found, device, chosen.guard, totp=totp)
+    with acting.desk(answers) as desk, desk.locked(desk.find(acting.device)) as found:
+        unlocked = desk.unlock(found, "Enter current password for the device:")
+        device = unlocked.device
+        answers.server = device.server_url
+        advisory = desk.run(fetch_advisory(device.server_url))
+        chosen = desk.person.answer(ChooseProtection(advisory))
+        if chosen.with_totp and not unlocked.totp:
+            desk.run(protect_anew(device, chosen, desk.world.means))
+        else:
+            totp = unlocked.totp if chosen.with_totp else None
+            desk.world.protect_again(found, device, chosen.guard, totp=totp)
     acting.console.message("Device authentication changed successfully")
 
 
@@ -216,19 +210,20 @@ def export_recovery_device(acting: Acting, output: "Path", force: bool) -> None:
     the passphrase on paper, apart from the file.
     """
     from parsec.cli.parts import yellow
-    from parsec.cli.recovery_file import check_place, write_recovery_file
+    from parsec.cli.recovery_file import check_place, new_recovery_file
     from parsec.client.flows.recovery_device import register_recovery_device
 
     check_place(output, replace=force)
     console = acting.console
     with acting.session() as (desk, session):
         device = desk.run(register_recovery_device(session))
-        passphrase = write_recovery_file(output, device, desk.world.means)
-    if console.is_json:
-        console.document({"path": str(output), "passphrase": passphrase})
-        return
-    console.message(f"Recovery device saved at {output}")
-    console.data("Save the recovery passphrase in a safe place: ", yellow(passphrase))
+        with new_recovery_file(output, device, desk.world.means) as passphrase:
+            if console.is_json:
+                console.document({"path": str(output), "passphrase": passphrase})
+            else:
+                console.data("Save the recovery passphrase in a safe place: ", yellow(passphrase))
+    if not console.is_json:
+        console.message(f"Recovery device saved at {output}")
 
 
 @group.command(

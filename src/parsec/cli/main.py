@@ -18,7 +18,7 @@ _EXIT_INTERRUPTED = 130
 _EXIT_ENDED = 128
 
 _GROUPS = {
-    "organization": "Create, bootstrap and examine organizations.",
+    "organization": "Create, bootstrap, configure and examine organizations.",
     "invite": "Invite people and devices, greet them, claim an invitation.",
     "device": "The devices on this machine.",
     "totp": "One-time codes from an authenticator app, in addition to what protects a device.",

@@ -1,8 +1,10 @@
 """Recovery files: a device of one's own, to be opened with a passphrase (`client.md` 8)."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
-from parsec.client.files import delete_whole, read_device_file, write_whole
+from parsec.client.files import delete_whole, read_device_file, replacing, write_whole
 from parsec.client.guards.recovery import RecoveryGuard
 from parsec.client.rules.device_file import open_device, protect
 from parsec.client.step import AuthenticationFailed, Conflict, FlowError, Means, NotFound
@@ -24,8 +26,13 @@ def check_place(path: Path, *, replace: bool) -> None:
     delete_whole(probe)
 
 
-def write_recovery_file(path: Path, device: LocalDevice, means: Means) -> str:
-    """Write the file of a recovery device; the answer is its passphrase. Raises StorageFailed."""
+@contextmanager
+def new_recovery_file(path: Path, device: LocalDevice, means: Means) -> Iterator[str]:
+    """Write the file of a recovery device; within the block its passphrase is told.
+
+    The file takes its place after that, so that no passphrase that somebody has written down loses
+    its file to one whose passphrase nobody has seen. Raises StorageFailed.
+    """
     guard = RecoveryGuard.generate(means.entropy)
     key, fields = guard.new(means.entropy)
     now = means.now()
@@ -38,8 +45,8 @@ def write_recovery_file(path: Path, device: LocalDevice, means: Means) -> str:
         totp=None,
         entropy=means.entropy,
     )
-    write_whole(path, file.dump())
-    return guard.passphrase
+    with replacing(path, file.dump()):
+        yield guard.passphrase
 
 
 def read_recovery_file(path: Path) -> RecoveryDeviceFile:

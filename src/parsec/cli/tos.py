@@ -101,12 +101,13 @@ def config(
     if remove:
         tos = None
     else:
-        tos = {**(_read_terms(from_json) if from_json else dict(map(_locale_and_url, terms)))}
+        tos = {**(_read_terms(from_json) if from_json else dict(map(locale_and_url, terms)))}
     with administration.transport() as transport:
         transport.patch("organizations", str(organization), body={"tos": tos})
 
 
-def _locale_and_url(text: str) -> tuple[str, str]:
+def locale_and_url(text: str) -> tuple[str, str]:
+    """A language and where its terms are. Raises UsageError."""
     locale, equals, url = text.partition("=")
     if not equals:
         raise click.UsageError(f"Missing '=<URL>' in argument ('{text}')")

@@ -50,17 +50,18 @@ def setup(acting: Acting, no_qr: bool, no_device: bool) -> None:
     from parsec.cli.person import Answers
 
     console = acting.console
-    with acting.desk(Answers(qr=not no_qr)) as desk:
-        found = desk.find(acting.device)
-        with desk.locked(found):
-            unlocked = desk.unlock(found)
-            if no_device:
-                told = _set_up(desk, unlocked.device)
-            elif unlocked.totp:
-                told = "This device asks for a one-time code already"
-            else:
-                _protect(desk, unlocked)
-                told = "This device opens with a one-time code from now on"
+    with (
+        acting.desk(Answers(qr=not no_qr)) as desk,
+        desk.locked(desk.find(acting.device)) as found,
+    ):
+        unlocked = desk.unlock(found)
+        if no_device:
+            told = _set_up(desk, unlocked.device)
+        elif unlocked.totp:
+            told = "This device asks for a one-time code already"
+        else:
+            _protect(desk, unlocked)
+            told = "This device opens with a one-time code from now on"
     _tell(console, told, set_up=True, device=None if no_device else True)
 
 
@@ -73,8 +74,7 @@ def status(acting: Acting) -> None:
 
     console = acting.console
     with acting.desk() as desk:
-        found = desk.find(acting.device)
-        with desk.locked(found):
+        with desk.locked(desk.find(acting.device)) as found:
             device = desk.unlock(found).device
             set_up = desk.run(totp_is_set_up(device))
         everything = desk.world.devices()
@@ -102,17 +102,15 @@ def disable(acting: Acting, ignore_advisory: bool) -> None:
     What protects it otherwise stays, and so do the codes of the user's other devices.
     """
     console = acting.console
-    with acting.desk() as desk:
-        found = desk.find(acting.device)
-        with desk.locked(found):
-            unlocked = desk.unlock(found)
-            if unlocked.totp:
-                if not ignore_advisory:
-                    _check_recommended_without(desk, unlocked)
-                desk.world.protect_again(found, unlocked.device, unlocked.guard, totp=None)
-                told = "This device opens without a one-time code from now on"
-            else:
-                told = "This device asks for no one-time code"
+    with acting.desk() as desk, desk.locked(desk.find(acting.device)) as found:
+        unlocked = desk.unlock(found)
+        if unlocked.totp:
+            if not ignore_advisory:
+                _check_recommended_without(desk, unlocked)
+            desk.world.protect_again(found, unlocked.device, unlocked.guard, totp=None)
+            told = "This device opens without a one-time code from now on"
+        else:
+            told = "This device asks for no one-time code"
     _tell(console, told, device=False)
 
 

@@ -11,12 +11,15 @@ from parsec.cli.options import (
     Administration,
     acting_options,
     administration_options,
+    confirmation_option,
     organization_option,
 )
-from parsec.cli.values import EMAIL, USER_ID
+from parsec.cli.values import EMAIL, USER, USER_ID
 
 if TYPE_CHECKING:
+    from parsec.cli.administration import Codes
     from parsec.cli.parts import Painted
+    from parsec.cli.table import Cell
     from parsec.client.rules.certificates import UserInfo
     from parsec.data.ids import UserID
     from parsec.data.people import EmailAddress, OrganizationID
@@ -97,6 +100,153 @@ def totp_reset(
         )
     console.dismiss()
     _show_reset(administration, answer)
+
+
+@group.command()
+@organization_option
+@administration_options
+def totp_list(administration: Administration, organization: "OrganizationID") -> None:
+    """List who has set up one-time codes; for the administrator of the server.
+
+    Dates are in UTC. Official servers have no such list.
+    """
+    import msgspec
+
+    from parsec.cli.administration import codes_overview
+    from parsec.cli.table import show_table
+
+    console = administration.console
+    with administration.transport() as transport:
+        found = codes_overview(transport, organization)
+    if console.is_json:
+        console.document(msgspec.to_builtins(found))
+        return
+    if not found:
+        console.message("No users found")
+        return
+    set_up = sum(each.state == "SET_UP" for each in found)
+    console.message(f"{set_up} of {len(found)} user(s) have set up one-time codes:")
+    heading = ("SET UP", "LAST USED", "FAILURES", "KEYS", "RESETS", "USER")
+    numbers = ("FAILURES", "KEYS", "RESETS")
+    show_table(console, heading, [_codes_row(each) for each in found], numbers=numbers)
+    for each in found:
+        for note in _codes_notes(each):
+            console.data(f"{each.user_email}: ", *note)
+
+
+@group.command(
+    epilog="""\b
+    Example:
+      parsec-cli user freeze bob@example.com --organization Org \\
+        --addr parsec3://example.com --token-file token.txt
+    """
+)
+@click.argument("user", type=USER)
+@confirmation_option("--yes", "--force")
+@organization_option
+@administration_options
+def freeze(
+    administration: Administration,
+    organization: "OrganizationID",
+    user: "EmailAddress | UserID",
+    yes: bool,
+) -> None:
+    """Keep a member out for a while; for the administrator of the server.
+
+    USER is an email address or an ID. The member is disconnected and can do nothing until it is
+    unfrozen, and devices that ask for a one-time code do not even open. Nothing is lost, and other
+    members are not told. A link of `user totp-reset` that is not used yet becomes void.
+    """
+    question = f"You are about to shut {user} out of {organization}"
+    _set_frozen(administration, organization, user, frozen=True, question=None if yes else question)
+
+
+@group.command()
+@click.argument("user", type=USER)
+@confirmation_option("--yes", "--force")
+@organization_option
+@administration_options
+def unfreeze(
+    administration: Administration,
+    organization: "OrganizationID",
+    user: "EmailAddress | UserID",
+    yes: bool,
+) -> None:
+    """Let a member in again who was frozen; for the administrator of the server.
+
+    USER is an email address or an ID.
+    """
+    question = f"You are about to let {user} into {organization} again"
+    _set_frozen(
+        administration, organization, user, frozen=False, question=None if yes else question
+    )
+
+
+def _set_frozen(
+    administration: Administration,
+    organization: "OrganizationID",
+    user: "EmailAddress | UserID",
+    *,
+    frozen: bool,
+    question: str | None,
+) -> None:
+    from parsec.cli.administration import frozen_or_not
+    from parsec.data.ids import UserID
+
+    console = administration.console
+    if question is not None:
+        console.message(question)
+        if not console.confirm("Are you sure?", option="--yes"):
+            console.message("Operation cancelled")
+            return
+    who = {"user_id": user.hex()} if isinstance(user, UserID) else {"user_email": str(user)}
+    with administration.transport() as transport:
+        found = frozen_or_not(transport, organization, {**who}, frozen=frozen)
+    console.message(f"User {found.human_handle} is {'' if frozen else 'no longer '}frozen")
+    if console.is_json:
+        console.document(
+            {
+                "user_id": found.user_id,
+                "user_email": found.user_email,
+                "user_name": found.user_name,
+                "frozen": found.frozen,
+            }
+        )
+
+
+def _codes_row(codes: "Codes") -> "list[Cell]":
+    from parsec.cli.administration import minute
+    from parsec.cli.parts import green, red
+
+    if codes.state == "SET_UP":
+        set_up = green(minute(codes.set_up_on))
+    else:
+        set_up = red("begun" if codes.state == "BEGUN" else "no")
+    return [
+        set_up,
+        minute(codes.last_used_on),
+        red(str(codes.failures)) if codes.failures else "0",
+        str(codes.opaque_keys),
+        str(codes.reset_count),
+        codes.user_email,
+    ]
+
+
+def _codes_notes(codes: "Codes") -> list[list["str | Painted"]]:
+    """What is out of the ordinary about a member, and has no column."""
+    from parsec.cli.administration import instant
+    from parsec.cli.parts import red, yellow
+
+    notes: list[list[str | Painted]] = []
+    if codes.frozen:
+        notes.append([red("frozen")])
+    if codes.throttled_until is not None:
+        notes.append([red("throttled"), f" until {instant(codes.throttled_until)}"])
+    if codes.reset_pending_since is not None:
+        notes.append([yellow("reset pending"), f" since {instant(codes.reset_pending_since)}"])
+    elif codes.resets:
+        notes.append([f"last reset on {instant(codes.resets[-1])}"])
+    return notes
 
 
 def _show_reset(administration: Administration, answer: object) -> None:

@@ -13,8 +13,12 @@ if TYPE_CHECKING:
     from parsec.data.people import EmailAddress
 
 MAX_SHARES = 255
+NO_LIMIT = "none"
 
 _DURATION = re.compile(r"(?P<number>[0-9]{1,9}(?:\.[0-9]{1,3})?)(?P<unit>ms|s|m|h)?")
+_PERIOD = re.compile(r"(?P<number>[0-9]{1,10})(?P<unit>[smhd])?")
+_PERIOD_UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86_400, None: 1}
+_LARGEST_SETTING = 2**31 - 1
 _UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, None: 1.0}
 
 
@@ -160,6 +164,36 @@ def read_duration(text: str) -> float:
     return seconds
 
 
+def read_period(text: str) -> int:
+    """Whole seconds, or a number with a unit: `90s`, `12h`, `30d`. Raises ValueError."""
+    match = _PERIOD.fullmatch(text.strip())
+    if match is None:
+        raise ValueError("Not a period such as 3600, 12h or 30d")
+    seconds = int(match["number"]) * _PERIOD_UNITS[match["unit"]]
+    if seconds > _LARGEST_SETTING:
+        raise ValueError("That is longer than any server takes")
+    return seconds
+
+
+def _limit(text: str) -> Any:
+    """A number, or a word that means that there is none."""
+    if text.lower() == NO_LIMIT:
+        return NO_LIMIT
+    if not (text.isascii() and text.isdigit() and int(text[:11]) <= _LARGEST_SETTING):
+        raise ValueError(f"Neither a number of members nor {NO_LIMIT}")
+    return int(text)
+
+
+def _user(text: str) -> Any:
+    """Who is meant: by address, which has an at sign, or by ID."""
+    if "@" in text:
+        return read_email(text)
+    try:
+        return _user_id(text)
+    except ValueError:
+        raise ValueError("Neither an email address nor the ID of a user") from None
+
+
 def answered_text(answer: object, name: str) -> str:
     """A text in what an administrator's server answered. Raises InvalidAnswer."""
     from parsec.client.step import InvalidAnswer
@@ -199,6 +233,9 @@ BOOTSTRAP_URL = Value("url", _bootstrap)
 INVITATION_URL = Value("url", _invitation)
 TOTP_RESET_URL = Value("url", _totp_reset)
 USER_ID = Value("id", _user_id)
+USER = Value("user", _user)
+LIMIT = Value("limit", _limit)
+PERIOD = Value("period", read_period)
 INVITATION_TOKEN = Value("token", _invitation_token)
 PATH = Value("path", _path)
 DURATION = Value("duration", read_duration)

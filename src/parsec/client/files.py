@@ -5,12 +5,9 @@ devices. A file is written beside its place and moved there once it is safe on t
 reads sees the old content or the new one, wherever the writer was killed.
 """
 
-import glob
 import os
-import shutil
 import stat
 import sys
-import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -27,7 +24,9 @@ LARGEST_DEVICE_FILE = 1024 * 1024
 """Real ones take one or two KiB."""
 
 _EXTENSION = ".keys"
-_TEMPORARY = ".tmp"
+_BEGUN = ".keys.begun"
+_TEMPORARY = ".parsec-py.tmp"
+"""Like nobody else's files: whatever is called so and locked by nobody is deleted."""
 
 
 class StorageFailed(FlowError):
@@ -113,6 +112,39 @@ def save_device_file(places: Directories, file: AnyDeviceFile, *, path: Path | N
     return path
 
 
+def save_begun_device(places: Directories, file: AnyDeviceFile) -> None:
+    """Write the file of a device that may or may not come to be; nobody lists it yet.
+
+    Raises StorageFailed.
+    """
+    write_whole(_begun_path(places, file.device_id), file.dump())
+
+
+def begun_devices(places: Directories) -> list[FoundDevice]:
+    """The files of devices that began and did not come to be; others are passed over."""
+    found = []
+    for path in sorted(places.devices.glob(f"*{_BEGUN}")):
+        with suppress(StorageFailed, InvalidDeviceFile):
+            found.append(FoundDevice(path, read_device_file(path)))
+    return found
+
+
+def settle_begun_device(places: Directories, device_id: DeviceID) -> bool:
+    """Let a device that began come to be; False where there is none. Raises StorageFailed."""
+    path = _begun_path(places, device_id)
+    with _explained(path, "rename"):
+        if not path.exists():
+            return False
+        path.replace(places.devices / f"{device_id.hex()}{_EXTENSION}")
+        _sync_directory(path.parent)
+        return True
+
+
+def drop_begun_device(places: Directories, device_id: DeviceID) -> None:
+    """Delete the file of a device that did not come to be. Raises StorageFailed."""
+    delete_whole(_begun_path(places, device_id))
+
+
 def forget_device(places: Directories, found: FoundDevice) -> None:
     """Delete the file of a device, then what it stored. Raises StorageFailed."""
     delete_whole(found.path)
@@ -121,6 +153,8 @@ def forget_device(places: Directories, found: FoundDevice) -> None:
         if data.is_symlink():
             data.unlink()
         elif data.exists():
+            import shutil
+
             shutil.rmtree(data)
 
 
@@ -137,6 +171,21 @@ def in_use(
     If one has it, `waiting` is called, and `accessed` when it has let go. Raises StorageFailed.
     """
     path = places.config / "in_use_devices" / device_id.hex()
+    with locked(path, waiting=waiting, accessed=accessed):
+        yield
+
+
+@contextmanager
+def locked(
+    path: Path,
+    *,
+    waiting: Callable[[], None] = lambda: None,
+    accessed: Callable[[], None] = lambda: None,
+) -> Iterator[None]:
+    """Hold a file that stands for something, while nobody else does; the end of a process lets go.
+
+    If another one has it, `waiting` is called, and `accessed` afterwards. Raises StorageFailed.
+    """
     with _explained(path, "lock"):
         make_private_directory(path.parent)
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
@@ -164,24 +213,36 @@ def ensure_writable(places: Directories) -> None:
 
 def write_whole(path: Path, content: bytes) -> None:
     """Make `content` what the file holds, readable by its owner alone. Raises StorageFailed."""
+    with replacing(path, content):
+        pass
+
+
+@contextmanager
+def replacing(path: Path, content: bytes) -> Iterator[None]:
+    """Write `content`, and put it in the file's place once the block has ended well.
+
+    Within the block it is on the disk already: all that is left to do is to rename it. What
+    interrupted writers left in the folder is deleted first. Raises StorageFailed.
+    """
     with _explained(path, "write"):
         make_private_directory(path.parent)
-        # A name of its own: two writers of one file must not move each other's half.
-        descriptor, name = tempfile.mkstemp(
-            prefix=f"{path.name}.", suffix=_TEMPORARY, dir=str(path.parent)
-        )
-        temporary = Path(name)
-        try:
-            _write_and_sync(descriptor, content)
-            temporary.replace(path)
-        except BaseException:
-            temporary.unlink(missing_ok=True)
-            raise
+        _drop_leftovers(path.parent)
+        temporary = _Temporary(path)
+    try:
+        with _explained(path, "write"):
+            temporary.write(content)
+        yield
+        with _explained(path, "write"):
+            temporary.move_to(path)
+    except BaseException:
+        temporary.drop()
+        raise
+    with _explained(path, "write"):
         _sync_directory(path.parent)
 
 
 def delete_whole(path: Path) -> None:
-    """Delete a file if it is there, and what interrupted writers left of it.
+    """Delete a file if it is there, and what interrupted writers left in its folder.
 
     Raises StorageFailed.
     """
@@ -189,8 +250,7 @@ def delete_whole(path: Path) -> None:
         if not path.parent.is_dir():
             return
         path.unlink(missing_ok=True)
-        for leftover in path.parent.glob(f"{glob.escape(path.name)}*{_TEMPORARY}"):
-            leftover.unlink(missing_ok=True)
+        _drop_leftovers(path.parent)
         _sync_directory(path.parent)
 
 
@@ -248,11 +308,62 @@ def _opened(path: Path) -> BinaryIO:
     return os.fdopen(os.open(path, flags), "rb")
 
 
-def _write_and_sync(descriptor: int, content: bytes) -> None:
-    with os.fdopen(descriptor, "wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
+class _Temporary:
+    """A file beside the one that it will replace; it stays locked, so that nobody clears it away.
+
+    Its name is its own: two writers of one file must not move each other's half.
+    """
+
+    def __init__(self, beside: Path) -> None:
+        while True:
+            import tempfile
+
+            self._descriptor, name = tempfile.mkstemp(
+                prefix=f"{beside.name}.", suffix=_TEMPORARY, dir=str(beside.parent)
+            )
+            self._path = Path(name)
+            self._open = True
+            if sys.platform != "win32":
+                # Some network file systems know no locks; there, nothing is cleared away either.
+                with suppress(OSError):
+                    _lock(self._descriptor)
+            if self._path.exists():
+                return
+            self._close()  # cleared away before it was locked
+
+    def write(self, content: bytes) -> None:
+        with os.fdopen(self._descriptor, "wb", closefd=False) as file:
+            file.write(content)
+            file.flush()
+            os.fsync(self._descriptor)
+
+    def move_to(self, path: Path) -> None:
+        if sys.platform == "win32":
+            self._close()  # open files cannot be renamed there
+        self._path.replace(path)
+        self._close()
+
+    def drop(self) -> None:
+        if sys.platform == "win32":
+            self._close()
+        self._path.unlink(missing_ok=True)
+        self._close()
+
+    def _close(self) -> None:
+        if self._open:
+            self._open = False
+            os.close(self._descriptor)
+
+
+def _drop_leftovers(folder: Path) -> None:
+    for path in folder.glob(f"*{_TEMPORARY}"):
+        # One that cannot be deleted does no harm.
+        with suppress(OSError):
+            _drop_unless_locked(path)
+
+
+def _begun_path(places: Directories, device_id: DeviceID) -> Path:
+    return places.devices / f"{device_id.hex()}{_BEGUN}"
 
 
 def _sync_directory(path: Path) -> None:
@@ -296,19 +407,29 @@ def _base(environ: Mapping[str, str], name: str, platform: Callable[[], Path]) -
     return _final(environ, name) or platform()
 
 
-# Imported where it is needed: it takes as long as all the rest, and a variable spares it.
+# There two variables tell it; what knows all other systems takes as long to load as all the rest.
+_XDG = sys.platform.startswith("linux")
 
 
 def _platform_config() -> Path:
+    if _XDG:
+        return _xdg("XDG_CONFIG_HOME", "~/.config")
     import platformdirs
 
     return platformdirs.user_config_path(roaming=True)
 
 
 def _platform_data() -> Path:
+    if _XDG:
+        return _xdg("XDG_DATA_HOME", "~/.local/share")
     import platformdirs
 
     return platformdirs.user_data_path(roaming=True)
+
+
+def _xdg(variable: str, default: str) -> Path:
+    set_to = os.environ.get(variable, "").strip()
+    return Path(set_to) if set_to else Path(default).expanduser()
 
 
 if sys.platform == "win32":
@@ -327,6 +448,9 @@ if sys.platform == "win32":
             with suppress(OSError):
                 return msvcrt.locking(descriptor, msvcrt.LK_LOCK, 1)
 
+    def _drop_unless_locked(path: Path) -> None:
+        path.unlink()  # which fails while its writer has it open
+
 else:
     import fcntl
 
@@ -339,3 +463,11 @@ else:
 
     def _lock(descriptor: int) -> None:
         fcntl.flock(descriptor, fcntl.LOCK_EX)
+
+    def _drop_unless_locked(path: Path) -> None:
+        descriptor = os.open(path, os.O_RDWR | os.O_NONBLOCK | os.O_NOFOLLOW)
+        try:
+            if _try_lock(descriptor):
+                path.unlink()
+        finally:
+            os.close(descriptor)

@@ -7,10 +7,11 @@ from typing import Annotated
 import msgspec
 
 from parsec.client.protection import Guard
+from parsec.client.step import Wanted
 from parsec.crypto.keys import SecretKey
 from parsec.crypto.shamir import MAX_SHARES, ShamirShare
 from parsec.data.address import ServerAddr
-from parsec.data.ids import TOTPOpaqueKeyID, UserID
+from parsec.data.ids import DeviceID, TOTPOpaqueKeyID, UserID
 from parsec.data.instant import Instant
 from parsec.data.local_device import LocalDevice
 from parsec.data.people import OrganizationID
@@ -25,6 +26,38 @@ class NewDevice:
     device: LocalDevice
     guard: Guard
     totp: tuple[TOTPOpaqueKeyID, SecretKey] | None = field(default=None, repr=False)
+
+
+@dataclass(frozen=True)
+class BegunDevice:
+    """A device that is about to be registered, and could not be made again.
+
+    It is kept until `NewDevice` says that it came to be, or `DroppedDevice` that it did not. In
+    between, a later run may ask for it (`BegunFirstDevices`).
+    """
+
+    device: LocalDevice
+    guard: Guard
+
+
+@dataclass(frozen=True)
+class DroppedDevice:
+    """A device that began and did not come to be."""
+
+    device_id: DeviceID
+
+
+@dataclass(frozen=True)
+class BegunFirstDevices(Wanted[tuple[LocalDevice, ...]]):
+    """The devices that earlier runs began, one of which may be the first one of an organization.
+
+    To look for them raises AuthenticationFailed where the guard opens none of those there are.
+    """
+
+    server: ServerAddr
+    organization_id: OrganizationID
+    guard: Guard
+    other_than: DeviceID
 
 
 @dataclass(frozen=True)
@@ -63,6 +96,8 @@ class GatheredShares(Record, frozen=True, kw_only=True, tag="parsec_py_gathered_
     user_id: UserID
     setup_created_on: Instant
     shares: dict[UserID, Annotated[list[ShamirShare], msgspec.Meta(max_length=MAX_SHARES)]]
+    device_id: DeviceID | None = None
+    """The device that came of them, once its file is about to be saved."""
 
     def same_setup(self, other: "GatheredShares") -> bool:
         """Whether the shares of both fit together; those of another set-up are of no use."""
@@ -76,6 +111,14 @@ class GatheredShares(Record, frozen=True, kw_only=True, tag="parsec_py_gathered_
     def with_shares(self, shares: Mapping[UserID, list[ShamirShare]]) -> "GatheredShares":
         """The same with further shares, which replace those of a recipient who gave before."""
         return msgspec.structs.replace(self, shares={**self.shares, **shares})
+
+
+@dataclass(frozen=True)
+class RecoverySaves:
+    """The gathered shares have led to a device whose file is about to be saved."""
+
+    user_id: UserID
+    device_id: DeviceID
 
 
 @dataclass(frozen=True)

@@ -11,11 +11,19 @@ The key is there before the shares are, and goes after them: shares without thei
 a key alone is what an interrupted run left.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Protocol
 
-from parsec.client.files import Directories, StorageFailed, delete_whole, read_if_there, write_whole
+from parsec.client.files import (
+    Directories,
+    StorageFailed,
+    delete_whole,
+    locked,
+    read_if_there,
+    write_whole,
+)
 from parsec.client.step import FlowError
 from parsec.crypto.entropy import Entropy
 from parsec.crypto.errors import CryptoError
@@ -83,8 +91,19 @@ class Recoveries:
         key_place: Callable[[Path], KeyPlace] = KeyBeside,
     ) -> None:
         self._folder = places.config / "recoveries"
+        self._locks = places.config / "in_use_recoveries"
         self._entropy = entropy
         self._keys = key_place(self._folder)
+
+    @contextmanager
+    def alone(self, user_id: UserID) -> Iterator[None]:
+        """Keep other processes from a user's shares meanwhile. Raises StorageFailed."""
+        with locked(self._locks / user_id.hex()):
+            yield
+
+    def has_recovery(self, user_id: UserID) -> bool:
+        """Whether anything is kept, readable or not."""
+        return self._path(user_id).exists()
 
     def save_recovery(self, user_id: UserID, payload: bytes) -> None:
         """Keep `payload` in place of what was kept before. Raises StorageFailed."""

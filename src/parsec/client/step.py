@@ -8,6 +8,7 @@ bytes, so the same flow serves a terminal, a page and a test.
     label = yield from ask(DeviceLabelQuestion())        # what the person answered
     yield from tell(Started("Recovering device"))        # the person is told
     yield from keep(shares)                              # survives a restart
+    device = yield from recall(BegunFirstDevices(…))    # what earlier runs kept, or None
     yield from wait(0.25)                                # seconds
 """
 
@@ -62,13 +63,20 @@ class Keep:
 
 
 @dataclass(frozen=True)
+class Recall(Generic[T]):
+    """Look for what an earlier run kept; the answer is it, None where there is nothing."""
+
+    wanted: "Wanted[T]"
+
+
+@dataclass(frozen=True)
 class Wait:
     """Let that many seconds pass; there is no answer."""
 
     seconds: float
 
 
-Step: TypeAlias = Call | Ask[Any] | Tell | Keep | Wait
+Step: TypeAlias = Call | Ask[Any] | Tell | Keep | Recall[Any] | Wait
 Flow: TypeAlias = Generator[Step, Any, T]
 
 
@@ -86,6 +94,10 @@ Caller: TypeAlias = (
 
 class Question(Generic[T]):
     """Something that only the person knows; each kind says what an answer looks like."""
+
+
+class Wanted(Generic[T]):
+    """Something that an earlier run may have kept; each kind says by what it is known."""
 
 
 class News:
@@ -176,6 +188,12 @@ def tell(news: News) -> Flow[None]:
 def keep(record: object) -> Flow[None]:
     """Write down what a later run could not get again."""
     yield Keep(record)
+
+
+def recall(wanted: Wanted[T]) -> Flow[T | None]:
+    """Look for what an earlier run kept."""
+    found: T | None = yield Recall(wanted)
+    return found
 
 
 def wait(seconds: float) -> Flow[None]:

@@ -241,6 +241,9 @@ def _prepare(connection: sqlite3.Connection) -> None:
         return
     connection.execute("BEGIN IMMEDIATE")
     with connection:
+        (version,) = connection.execute("PRAGMA user_version").fetchone()
+        if version == _SCHEMA_VERSION:
+            return  # another program was quicker
         # A file of another version holds nothing that a poll would not bring back.
         connection.execute(_DROP)
         connection.execute(_CREATE)

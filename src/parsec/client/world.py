@@ -6,9 +6,11 @@ The one place of the client that reads the clock and draws random bytes.
 import os
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from types import TracebackType
 from typing import Any, Protocol, Self, TypeVar, assert_never
+
+import msgspec
 
 from parsec.client.dialogue import ChooseProtection, Notice
 from parsec.client.drive import drive
@@ -16,23 +18,31 @@ from parsec.client.files import (
     Directories,
     FoundDevice,
     StorageFailed,
+    begun_devices,
     directories,
+    drop_begun_device,
     ensure_writable,
     forget_device,
     in_use,
     list_devices,
+    save_begun_device,
     save_device_file,
+    settle_begun_device,
 )
 from parsec.client.flows.certificate import Session
 from parsec.client.guards import Guard, PreparedGuard
 from parsec.client.guards.keyring import KeyringKeyPlace, KeyringUnavailable
 from parsec.client.protection import ChosenProtection
 from parsec.client.records import (
+    BegunDevice,
+    BegunFirstDevices,
+    DroppedDevice,
     ForgottenCertificates,
     GatheredShares,
     NewDevice,
     ProtectedAgain,
     RecoveryDone,
+    RecoverySaves,
     VerifiedCertificates,
 )
 from parsec.client.recoveries import Recoveries, RecoveryDamaged
@@ -41,16 +51,21 @@ from parsec.client.rules.device_file import open_device, protect
 from parsec.client.rules.timing import DEFAULT_POLL_BASE_MS
 from parsec.client.step import (
     Ask,
+    AuthenticationFailed,
     Call,
+    Conflict,
     Flow,
     FlowError,
     Keep,
     Means,
     News,
+    NotFound,
     Question,
+    Recall,
     Step,
     Tell,
     Wait,
+    Wanted,
 )
 from parsec.client.storage import (
     CertificateStore,
@@ -64,9 +79,10 @@ from parsec.crypto.errors import CryptoError
 from parsec.crypto.keys import SecretKey
 from parsec.data.address import ServerAddr
 from parsec.data.device_file import AnyDeviceFile
-from parsec.data.ids import DeviceID, TOTPOpaqueKeyID
+from parsec.data.ids import DeviceID, TOTPOpaqueKeyID, UserID
 from parsec.data.instant import Instant
 from parsec.data.local_device import LocalDevice
+from parsec.data.people import OrganizationID
 from parsec.wire.msgpack import MalformedError
 
 T = TypeVar("T")
@@ -141,6 +157,8 @@ class World:
                 self._sleep(step.seconds)
             case Keep():
                 self._keep(step.record)
+            case Recall():
+                return self._recall(step.wanted)
             case _:
                 assert_never(step)
         return None
@@ -158,6 +176,16 @@ class World:
         """Keep other processes from a device meanwhile; see `files.in_use`."""
         with in_use(self.places, device_id, waiting=waiting, accessed=accessed):
             yield
+
+    def again(self, found: FoundDevice) -> FoundDevice:
+        """The device file as it is now, which another process may have changed meanwhile.
+
+        Raises NotFound.
+        """
+        for each in self.devices():
+            if each.file.device_id == found.file.device_id:
+                return each
+        raise NotFound("The device is gone: another process has deleted it meanwhile")
 
     def unlock(
         self, found: FoundDevice, guard: Guard, *, totp_key: SecretKey | None = None
@@ -197,6 +225,7 @@ class World:
                 "The stored certificates are not of this device",
                 hint="forget them all; the next poll fetches everything again",
             ) from error
+        self._drop_used_shares(device)
         return Session(device=device, ledger=ledger, means=self.means)
 
     def forget_certificates(self, device_id: DeviceID) -> None:
@@ -207,11 +236,11 @@ class World:
     def resumed(self, beginning: GatheredShares) -> GatheredShares:
         """The shares that an earlier run gathered for the same set-up, else `beginning`.
 
-        Raises KeyringUnavailable where they are there, and their key out of reach.
+        Raises KeyringUnavailable where they are there, and their key out of reach, and Conflict
+        where that run has saved the device already.
         """
         try:
-            payload = self._recoveries.load_recovery(beginning.user_id)
-            kept = None if payload is None else GatheredShares.load(payload)
+            kept = self._gathered(beginning.user_id)
         except (RecoveryDamaged, StorageFailed, MalformedError) as error:
             self._person.hear(Notice(f"The shares gathered before cannot be used: {error}"))
             return beginning
@@ -220,6 +249,7 @@ class World:
         if not kept.same_setup(beginning):
             self._person.hear(Notice("The shares gathered before are of another shared recovery"))
             return beginning
+        self._check_not_saved(kept)
         return kept
 
     # --- Servers ---
@@ -257,8 +287,13 @@ class World:
 
     def _keep(self, record: object) -> None:
         match record:
+            case BegunDevice():
+                file = self._protected(record.device, record.guard, None, replaced=None)
+                save_begun_device(self.places, file)
+            case DroppedDevice():
+                drop_begun_device(self.places, record.device_id)
             case NewDevice():
-                self._save(record.device, record.guard, record.totp, replaced=None)
+                self._keep_new(record)
             case ProtectedAgain():
                 self._replace(record)
             case VerifiedCertificates():
@@ -267,12 +302,56 @@ class World:
                 self._opened_store(record.device).clear()
             case GatheredShares():
                 with self._only_noticed("The gathered shares cannot be kept for a later run"):
-                    self._recoveries.save_recovery(record.user_id, record.dump())
+                    self._gather(record)
+            case RecoverySaves():
+                with self._only_noticed("It cannot be written down how far the recovery is"):
+                    self._note_saving(record)
             case RecoveryDone():
-                with self._only_noticed("The gathered shares cannot be deleted"):
+                with (
+                    self._only_noticed("The gathered shares cannot be deleted"),
+                    self._recoveries.alone(record.user_id),
+                ):
                     self._recoveries.forget_recovery(record.user_id)
             case _:
                 raise TypeError(f"nobody keeps a {type(record).__name__}")
+
+    def _recall(self, wanted: Wanted[Any]) -> object:
+        match wanted:
+            case BegunFirstDevices():
+                return self._begun_first_devices(wanted)
+            case _:
+                raise TypeError(f"nobody keeps what a {type(wanted).__name__} asks for")
+
+    def _begun_first_devices(self, wanted: BegunFirstDevices) -> tuple[LocalDevice, ...]:
+        opened, fault = [], None
+        for found in self._begun(wanted.server, wanted.organization_id):
+            if found.file.device_id != wanted.other_than:
+                try:
+                    opened.append(self.unlock(found, wanted.guard))
+                except FlowError as error:
+                    fault = error
+        if fault is not None and not opened:
+            raise AuthenticationFailed(
+                f"An earlier run began this organization, and its device does not open: {fault}",
+                hint="give the protection and the password that were given then",
+            ) from fault
+        return tuple(opened)
+
+    def _begun(self, server: ServerAddr, organization_id: OrganizationID) -> list[FoundDevice]:
+        return [
+            found
+            for found in begun_devices(self.places)
+            if (found.file.server_url, found.file.organization_id) == (server, organization_id)
+        ]
+
+    def _keep_new(self, record: NewDevice) -> None:
+        device = record.device
+        if not settle_begun_device(self.places, device.device_id):
+            self._save(device, record.guard, record.totp, replaced=None)
+            return
+        # There is one first device: what else began for the organization came to nothing.
+        for found in self._begun(device.server_url, device.organization_id):
+            drop_begun_device(self.places, found.file.device_id)
 
     def _replace(self, record: ProtectedAgain) -> None:
         own = (found for found in self.devices() if found.file.device_id == record.device.device_id)
@@ -287,9 +366,22 @@ class World:
         *,
         replaced: FoundDevice | None,
     ) -> None:
+        file = self._protected(device, guard, totp, replaced=replaced)
+        if replaced is not None:
+            _prove(file, device, guard, totp)
+        save_device_file(self.places, file, path=replaced.path if replaced else None)
+
+    def _protected(
+        self,
+        device: LocalDevice,
+        guard: Guard,
+        totp: tuple[TOTPOpaqueKeyID, SecretKey] | None,
+        *,
+        replaced: FoundDevice | None,
+    ) -> AnyDeviceFile:
         key, fields = guard.new(self.means.entropy)
         now = self.means.now()
-        file = protect(
+        return protect(
             device,
             fields=fields,
             key=key,
@@ -298,9 +390,50 @@ class World:
             totp=totp,
             entropy=self.means.entropy,
         )
-        if replaced is not None:
-            _prove(file, device, guard, totp)
-        save_device_file(self.places, file, path=replaced.path if replaced else None)
+
+    def _gathered(self, user_id: UserID) -> GatheredShares | None:
+        payload = self._recoveries.load_recovery(user_id)
+        return None if payload is None else GatheredShares.load(payload)
+
+    def _gather(self, record: GatheredShares) -> None:
+        """Keep shares beside those that another process has kept for the same set-up."""
+        with self._recoveries.alone(record.user_id):
+            kept = None
+            with suppress(RecoveryDamaged, StorageFailed, MalformedError):
+                kept = self._gathered(record.user_id)
+            if kept is not None and kept.same_setup(record):
+                record = kept.with_shares(record.shares)
+            self._recoveries.save_recovery(record.user_id, record.dump())
+
+    def _note_saving(self, record: RecoverySaves) -> None:
+        with self._recoveries.alone(record.user_id):
+            kept = self._gathered(record.user_id)
+            if kept is not None:
+                noted = msgspec.structs.replace(kept, device_id=record.device_id)
+                self._recoveries.save_recovery(record.user_id, noted.dump())
+
+    def _check_not_saved(self, kept: GatheredShares) -> None:
+        for found in self.devices():
+            if found.file.device_id == kept.device_id:
+                name = found.file.device_id.hex()
+                raise Conflict(
+                    f"An earlier run got this account back: its device {name} is on this machine",
+                    hint="use it; or, if it does not open, delete it with `device forget-local` "
+                    "and run the same command again",
+                )
+
+    def _drop_used_shares(self, device: LocalDevice) -> None:
+        """Delete shares that have led to this device, where the run was interrupted before."""
+        if not self._recoveries.has_recovery(device.user_id):
+            return
+        # They are not what this command is about: what cannot be read or deleted stays.
+        with (
+            suppress(RecoveryDamaged, StorageFailed, MalformedError, KeyringUnavailable),
+            self._recoveries.alone(device.user_id),
+        ):
+            kept = self._gathered(device.user_id)
+            if kept is not None and kept.device_id == device.device_id:
+                self._recoveries.forget_recovery(device.user_id)
 
     def _append(self, record: VerifiedCertificates) -> None:
         # A cache: what is not stored is polled again.
@@ -317,6 +450,8 @@ class World:
             StorageUnavailable,
             ChangedMeanwhile,
             KeyringUnavailable,
+            RecoveryDamaged,
+            MalformedError,
         ) as error:
             self._person.hear(Notice(f"{what}: {error}"))
 

@@ -1,12 +1,9 @@
 """The keys of the protocol: what each of them can do, and nothing that could print a secret one."""
 
-import hashlib
-import hmac
 from typing import ClassVar, Self
 
-import nacl.bindings
-import nacl.exceptions
-
+# Where a function imports, it is something large (OpenSSL) that small commands do without.
+from parsec.crypto import sodium
 from parsec.crypto.entropy import Entropy
 from parsec.crypto.errors import (
     DecryptionError,
@@ -47,6 +44,8 @@ class _Bytes32:
     def __eq__(self, other: object) -> bool:
         if type(other) is not type(self):
             return NotImplemented
+        import hmac
+
         return hmac.compare_digest(self._raw, other._raw)
 
     def __hash__(self) -> int:
@@ -79,6 +78,8 @@ class HashDigest(_Public):
 
     @classmethod
     def of(cls, data: bytes) -> Self:
+        import hashlib
+
         return cls(hashlib.sha256(data).digest())
 
     def hex(self) -> str:
@@ -100,7 +101,7 @@ class SigningKey(_Secret):
 
     def sign(self, message: bytes) -> bytes:
         """The signature, then the message."""
-        return nacl.bindings.crypto_sign(message, self._key_pair()[1])
+        return sodium.bindings.crypto_sign(message, self._key_pair()[1])
 
     def sign_only_signature(self, message: bytes) -> bytes:
         """The signature alone."""
@@ -109,7 +110,7 @@ class SigningKey(_Secret):
     def _key_pair(self) -> tuple[bytes, bytes]:
         # The public half costs as much as a signature: compute it once, and only when needed.
         if self._pair is None:
-            self._pair = nacl.bindings.crypto_sign_seed_keypair(self._raw)
+            self._pair = sodium.bindings.crypto_sign_seed_keypair(self._raw)
         return self._pair
 
 
@@ -128,8 +129,8 @@ class VerifyKey(_Public):
         Raises SignatureError.
         """
         try:
-            return nacl.bindings.crypto_sign_open(signed, self._raw)
-        except nacl.exceptions.BadSignatureError as error:
+            return sodium.bindings.crypto_sign_open(signed, self._raw)
+        except sodium.exceptions.BadSignatureError as error:
             raise SignatureError("the signature is not by this key over this message") from error
 
     def verify_with_signature(self, signature: bytes, message: bytes) -> None:
@@ -159,7 +160,7 @@ class PrivateKey(_Secret):
 
     @property
     def public_key(self) -> "PublicKey":
-        return PublicKey(nacl.bindings.crypto_scalarmult_base(self._raw))
+        return PublicKey(sodium.bindings.crypto_scalarmult_base(self._raw))
 
     def open(self, sealed: bytes) -> bytes:
         """The content of a sealed box; nothing in it says who sealed it.
@@ -170,8 +171,8 @@ class PrivateKey(_Secret):
             raise DecryptionError(f"{len(sealed)} bytes are too short for a sealed box")
         public = bytes(self.public_key)
         try:
-            return nacl.bindings.crypto_box_seal_open(sealed, public, self._raw)
-        except nacl.exceptions.CryptoError as error:
+            return sodium.bindings.crypto_box_seal_open(sealed, public, self._raw)
+        except sodium.exceptions.CryptoError as error:
             raise DecryptionError("the sealed box does not open with this key") from error
 
 
@@ -186,8 +187,8 @@ class PublicKey(_Public):
         Raises KeyExchangeError if the key is of small order.
         """
         try:
-            return nacl.bindings.crypto_box_seal(message, self._raw)
-        except nacl.exceptions.RuntimeError as error:
+            return sodium.bindings.crypto_box_seal(message, self._raw)
+        except sodium.exceptions.RuntimeError as error:
             raise KeyExchangeError("nothing can be sealed for a key of small order") from error
 
 
@@ -199,7 +200,7 @@ class SecretKey(_Secret):
     def encrypt(self, plaintext: bytes, entropy: Entropy) -> bytes:
         """A fresh nonce, the tag, the ciphertext."""
         nonce = entropy(NONCE_SIZE)
-        return nonce + nacl.bindings.crypto_secretbox(plaintext, nonce, self._raw)
+        return nonce + sodium.bindings.crypto_secretbox(plaintext, nonce, self._raw)
 
     def decrypt(self, ciphertext: bytes) -> bytes:
         """What `encrypt` was given.
@@ -210,12 +211,14 @@ class SecretKey(_Secret):
             raise NonceError(f"{len(ciphertext)} bytes are too short for a nonce")
         nonce, box = ciphertext[:NONCE_SIZE], ciphertext[NONCE_SIZE:]
         try:
-            return nacl.bindings.crypto_secretbox_open(box, nonce, self._raw)
-        except nacl.exceptions.CryptoError as error:
+            return sodium.bindings.crypto_secretbox_open(box, nonce, self._raw)
+        except sodium.exceptions.CryptoError as error:
             raise DecryptionError("the ciphertext does not open with this key") from error
 
     def mac_512(self, data: bytes) -> bytes:
         """64 bytes of keyed BLAKE2b; compare them with hmac.compare_digest."""
+        import hashlib
+
         return hashlib.blake2b(data, key=self._raw, digest_size=64).digest()
 
 
@@ -236,6 +239,8 @@ class KeyDerivation(_Secret):
             raise ValueError(f"a UUID of {len(uuid_bytes)} bytes")
         # What libsodium's crypto_kdf does: subkey number as salt, context as personalization.
         salt, person = uuid_bytes[:8], uuid_bytes[8:]
+        import hashlib
+
         return hashlib.blake2b(
             b"", key=self._raw, salt=salt, person=person, digest_size=size
         ).digest()

@@ -1,6 +1,5 @@
 """Identifiers of 16 bytes, one type each."""
 
-import hmac
 import re
 from typing import Self
 
@@ -151,6 +150,8 @@ class AccessToken(bytes):
 
     def __eq__(self, other: object) -> bool:
         # A bearer secret: how long a comparison takes must not tell where it failed.
+        import hmac  # here, as it loads OpenSSL
+
         return isinstance(other, bytes) and hmac.compare_digest(self, other)
 
     def __ne__(self, other: object) -> bool:

@@ -1,9 +1,9 @@
 """What people, their devices and organizations are called."""
 
 import enum
-import hmac
 import re
 import unicodedata
+from functools import cache
 from typing import TYPE_CHECKING, ClassVar, Self, TypeAlias
 
 import msgspec
@@ -140,7 +140,7 @@ class EmailAddress(Text):
 
     @classmethod
     def _check(cls, text: str) -> None:
-        if not _EMAIL.fullmatch(text):
+        if not _email().fullmatch(text):
             raise ValueError("not an e-mail address")
         # No comment or quoted string can end like this: what ends so has exactly this domain.
         if text.endswith(f"@{REDACTED_DOMAIN}"):
@@ -164,7 +164,7 @@ class EmailAddress(Text):
     @property
     def _at(self) -> int:
         # Quoted strings and comments may hold at signs too.
-        local = _LOCAL_PART.match(self)
+        local = _local_part().match(self)
         assert local is not None
         return local.end()
 
@@ -277,6 +277,8 @@ class ValidationCode(Text):
 
     def __eq__(self, other: object) -> bool:
         # How long a comparison takes must not tell where it failed.
+        import hmac  # here, as it loads OpenSSL
+
         return isinstance(other, str) and hmac.compare_digest(_raw(self), _raw(other))
 
     def __ne__(self, other: object) -> bool:
@@ -331,5 +333,16 @@ _DOT_ATOM = rf"[ \t]?+{_ATOM}(?:(?:\.{_COMMENTS}|-++){_ATOM})*+[ \t]?+"
 _QUOTED_CONTENT = rf"(?:{_SPACE}(?:[\x21\x23-\x5b\x5d-\x7e{_CONTROLS}]|\\[\x00-\x7f]))*+{_SPACE}"
 _QUOTED_STRING = rf'{_COMMENTS}"{_QUOTED_CONTENT}"{_COMMENTS}'
 _LITERAL = rf"{_COMMENTS}\[(?:{_SPACE}[\x21-\x5a\x5e-\x7e{_CONTROLS}])*+{_SPACE}\]{_COMMENTS}"
-_LOCAL_PART = re.compile(rf"(?:{_DOT_ATOM}|{_QUOTED_STRING})(?=@)")
-_EMAIL = re.compile(rf"(?:{_DOT_ATOM}|{_QUOTED_STRING})@(?:{_DOT_ATOM}|{_LITERAL})")
+
+
+# At their first use, as it takes longer than the start of the rest.
+
+
+@cache
+def _local_part() -> re.Pattern[str]:
+    return re.compile(rf"(?:{_DOT_ATOM}|{_QUOTED_STRING})(?=@)")
+
+
+@cache
+def _email() -> re.Pattern[str]:
+    return re.compile(rf"(?:{_DOT_ATOM}|{_QUOTED_STRING})@(?:{_DOT_ATOM}|{_LITERAL})")

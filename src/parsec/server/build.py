@@ -6,10 +6,19 @@ from collections.abc import AsyncIterator, Callable
 from parsec.crypto.entropy import Entropy
 from parsec.data.instant import Instant
 from parsec.server.events import Exchange
+from parsec.server.meter import Meter
+from parsec.server.outbound.counted import CountedMailer
 from parsec.server.outbound.mail import WrittenMails
+from parsec.server.outbound.mail_templates import MailTemplates
 from parsec.server.outbound.mailer import FolderMailer, Mailer, SmtpMailer
 from parsec.server.outbound.webhook import BootstrapWebhook
 from parsec.server.service.context import Server, system_clock, system_source
+from parsec.server.service.presence import (
+    LocalPresence,
+    Presence,
+    SharedPresence,
+    UntoldPresence,
+)
 from parsec.server.settings import (
     Database,
     MailFolder,
@@ -18,8 +27,12 @@ from parsec.server.settings import (
     Settings,
     SmtpServer,
     SqliteDatabase,
+    key_path_beside,
 )
-from parsec.server.store.engine import Engine, SchemaError, StorageError
+from parsec.server.store.counted import CountedEngine
+from parsec.server.store.engine import Engine, SchemaError, StorageError, Use
+from parsec.server.store.key_file import KeyFile, Keys, KeysInMemory
+from parsec.server.store.sealed_columns import opened_sealing
 from parsec.server.store.sqlite import SqliteEngine, TemporarySqliteEngine
 
 
@@ -29,14 +42,26 @@ async def running_server(
     *,
     clock: Callable[[], Instant] = system_clock,
     entropy: Entropy = system_source,
+    meter: Meter | None = None,
 ) -> AsyncIterator[Server]:
     """A server from its settings, until it is stopped. Raises StorageError."""
     engine = make_engine(settings.database)
+    mailer = _mailer(settings.mail.by)
+    if meter is not None:
+        engine, mailer = CountedEngine(engine, meter), CountedMailer(mailer, meter)
     async with contextlib.AsyncExitStack() as stack:
         stack.push_async_callback(engine.close)
         await _check_schema(engine, skip=settings.skip_migrations_check)
+        sealing = await opened_sealing(engine, make_keys(settings), entropy)
         exchange = Exchange()
         stack.callback(engine.subscribe(exchange.deliver))
+        presence: Presence = UntoldPresence()
+        match settings.tell_presence, settings.database:
+            case True, PostgresqlDatabase():
+                presence = shared = SharedPresence(engine, exchange, clock=clock, entropy=entropy)
+                await stack.enter_async_context(shared.telling())
+            case True, _:
+                presence = LocalPresence(exchange)
         webhook = None
         if settings.organization_bootstrap_webhook is not None:
             webhook = BootstrapWebhook(settings.organization_bootstrap_webhook)
@@ -44,30 +69,56 @@ async def running_server(
         yield Server(
             settings=settings,
             engine=engine,
+            sealing=sealing,
             exchange=exchange,
+            presence=presence,
             mails=WrittenMails(
-                _mailer(settings.mail.by),
+                mailer,
                 sender=settings.mail.sender,
                 server_addr=settings.server_addr,
                 clock=clock,
                 entropy=entropy,
-                template_dir=settings.template_dir,
+                templates=MailTemplates(settings.default_language, settings.template_dir),
+                language=settings.default_language,
             ),
             bootstrap_webhook=webhook,
+            meter=meter or Meter(),
             clock=clock,
             entropy=entropy,
         )
 
 
-def make_engine(database: Database) -> Engine:
-    """The engine for a database. Raises StorageError."""
+async def prepare_database(settings: Settings) -> None:
+    """Make what an empty database lacks, and check what another has. Raises StorageError.
+
+    Several processes that begin together then find it done.
+    """
+    engine = make_engine(settings.database)
+    try:
+        await _check_schema(engine, skip=settings.skip_migrations_check)
+        await opened_sealing(engine, make_keys(settings), system_source)
+    finally:
+        await engine.close()
+
+
+def make_engine(database: Database, *, use: Use = Use.ALONE, durable: bool = True) -> Engine:
+    """The engine for a database; `use` is for one that is a file. Raises StorageError."""
     match database:
         case SqliteDatabase():
-            return SqliteEngine(database.path)
+            return SqliteEngine(database.path, use=use, durable=durable)
         case MockedDatabase():
             return TemporarySqliteEngine()
         case PostgresqlDatabase():
             return _postgresql_engine(database)
+
+
+def make_keys(settings: Settings) -> Keys:
+    """Where the server key is."""
+    if settings.server_key_file is not None:
+        return KeyFile(settings.server_key_file)
+    if isinstance(settings.database, SqliteDatabase):
+        return KeyFile(key_path_beside(settings.database))
+    return KeysInMemory()
 
 
 def _postgresql_engine(database: PostgresqlDatabase) -> Engine:

@@ -1,7 +1,9 @@
 """Who listens to what, inside one process.
 
 A transaction that commits hands its events to `Exchange.deliver`. Each open stream of a client is a
-`Subscription`, which collects the frames that concern it until the stream sends them.
+`Subscription`, which collects the frames that concern it until the stream sends them. What a client
+missed before comes from the database: the subscription begins first, then that is read, and
+`Subscription.begin` puts the two together.
 
 That somebody waits to be greeted is told anew at each of his polls. So of an invitation only the
 last such event waits for a stream, and none is remembered: a claimer who polls without end neither
@@ -10,9 +12,8 @@ drives a greeter's stream away nor the memory out of what others have missed.
 
 import asyncio
 import base64
-from collections import deque
-from collections.abc import Sequence
-from typing import assert_never
+from collections.abc import Callable, Sequence
+from typing import TypeAlias, assert_never
 
 from parsec.data.ids import DeviceID, UserID
 from parsec.data.people import OrganizationID
@@ -29,14 +30,14 @@ from parsec.server.records import (
     UserUpdated,
 )
 
-MEMORY = 1024
-"""How many events of an organization a client that comes back can be told (wire.md 1.8)."""
-
 MAX_BEHIND = 100
 """How many events may wait for a client before it is too slow, or was away for too long."""
 
 KEEPALIVE_FRAME = b"event:keepalive\ndata:\n\n"
 MISSED_EVENTS_FRAME = b"event:missed_events\ndata:\n\n"
+
+Watcher: TypeAlias = Callable[[OrganizationID, UserID], None]
+"""Called when the first stream of a user was opened, or the last one ended."""
 
 
 class Stopping(Exception):
@@ -44,15 +45,18 @@ class Stopping(Exception):
 
 
 class Exchange:
-    """All subscriptions, and for each organization the last events."""
+    """All subscriptions; of an organization nothing is kept while nobody listens."""
 
     def __init__(self) -> None:
         self._organizations: dict[OrganizationID, _Organization] = {}
+        self._watchers: list[Watcher] = []
         self._is_stopping = False
 
     def deliver(self, event: AnyEvent) -> None:
         """Tell who is concerned by something that a transaction did."""
-        organization = self._organization(event.organization_id)
+        organization = self._organizations.get(event.organization_id)
+        if organization is None:
+            return
         match event:
             case Notification():
                 organization.tell(event)
@@ -66,58 +70,96 @@ class Exchange:
                 assert_never(event)
 
     def subscribe(
-        self,
-        organization_id: OrganizationID,
-        user_id: UserID,
-        device_id: DeviceID,
-        *,
-        last_event_id: EventID | None,
+        self, organization_id: OrganizationID, user_id: UserID, device_id: DeviceID
     ) -> "Subscription":
-        """Collect the frames for a device from now on, behind those it missed.
-
-        Raises Stopping.
-        """
+        """Collect the frames for a device from now on. Raises Stopping."""
         if self._is_stopping:
             raise Stopping
-        organization = self._organization(organization_id)
-        subscription = Subscription(organization, user_id, device_id)
-        if last_event_id is not None:
-            for frame in organization.missed(subscription, last_event_id):
-                subscription.add(frame)
-        organization.subscriptions.add(subscription)
-        return subscription
+        organization = self._organizations.get(organization_id)
+        if organization is None:
+            organization = _Organization(organization_id, self._changed)
+            self._organizations[organization_id] = organization
+        return organization.subscribe(user_id, device_id)
+
+    def is_listening(self, organization_id: OrganizationID, user_id: UserID) -> bool:
+        """Whether a device of a user has an open stream here."""
+        organization = self._organizations.get(organization_id)
+        return organization is not None and organization.is_listening(user_id)
+
+    def listening(self) -> set[tuple[OrganizationID, UserID]]:
+        """The users who have, with their organizations."""
+        return {
+            (organization_id, user_id)
+            for organization_id, organization in self._organizations.items()
+            for user_id in organization.listening()
+        }
+
+    def watch(self, watcher: Watcher) -> Callable[[], None]:
+        """Have a function called when these are others; returns what ends it."""
+        self._watchers.append(watcher)
+        return lambda: self._watchers.remove(watcher)
+
+    @property
+    def is_stopping(self) -> bool:
+        """Whether new streams are refused."""
+        return self._is_stopping
 
     def stop(self) -> None:
         """End all streams, and refuse new ones."""
         self._is_stopping = True
-        for organization in self._organizations.values():
+        for organization in tuple(self._organizations.values()):
             organization.close(None)
 
-    def _organization(self, organization_id: OrganizationID) -> "_Organization":
-        found = self._organizations.get(organization_id)
-        if found is None:
-            found = self._organizations[organization_id] = _Organization()
-        return found
+    def _changed(self, organization_id: OrganizationID, user_id: UserID) -> None:
+        if not self._organizations[organization_id].listening():
+            del self._organizations[organization_id]
+        for watcher in tuple(self._watchers):
+            watcher(organization_id, user_id)
 
 
 class Subscription:
     """The frames that wait for one stream."""
 
-    __slots__ = ("_organization", "_waiting", "_wake", "device_id", "is_closed", "user_id")
+    __slots__ = (
+        "_organization",
+        "_replayed",
+        "_waiting",
+        "_wake",
+        "device_id",
+        "is_closed",
+        "user_id",
+    )
 
     def __init__(self, organization: "_Organization", user_id: UserID, device_id: DeviceID) -> None:
         self._organization = organization
         self.user_id = user_id
         self.device_id = device_id
-        # In their order; the keys only tell which one another one replaces.
-        self._waiting: dict[object, bytes] = {}
+        # What was missed comes first, and does not make who comes back too slow.
+        self._replayed: list[bytes] = []
+        # In their order; the keys tell which one another one replaces, and which are missed ones.
+        self._waiting: dict[bytes, bytes] = {}
         self.is_closed = False
         """No frame will come any more; those that wait are still to be sent."""
         self._wake: asyncio.Future[None] | None = None
 
+    def begin(self, missed: Sequence[Notification] | None, *, last: EventID | None) -> None:
+        """Put before what has come since the subscription what the device missed.
+
+        `missed` is None if it is not known, or too much. It may hold events that have come since,
+        too. `last` is the last event that was remembered.
+        """
+        self._organization.heard_of(last)
+        if missed is None:
+            self._replayed = [MISSED_EVENTS_FRAME]
+        else:
+            for one in missed:
+                self._waiting.pop(one.event_id, None)
+            self._replayed = [event_frame(one) for one in missed]
+        self._wake_up()
+
     async def wait(self, seconds: float | None) -> bool:
         """Whether there are frames or the end, within so much time (None: any)."""
-        if not self._waiting and not self.is_closed:
+        if not self._has_something():
             loop = asyncio.get_running_loop()
             self._wake = loop.create_future()
             timer = loop.call_later(seconds, self._wake_up) if seconds is not None else None
@@ -127,11 +169,15 @@ class Subscription:
                 self._wake = None
                 if timer is not None:
                     timer.cancel()
-        return bool(self._waiting) or self.is_closed
+        return self._has_something()
+
+    def _has_something(self) -> bool:
+        return bool(self._replayed or self._waiting) or self.is_closed
 
     def take(self) -> list[bytes]:
         """The frames that wait, once."""
-        frames = list(self._waiting.values())
+        frames = [*self._replayed, *self._waiting.values()]
+        self._replayed = []
         self._waiting.clear()
         return frames
 
@@ -141,12 +187,11 @@ class Subscription:
             return False
         return notification.recipients is None or self.user_id in notification.recipients
 
-    def add(self, frame: bytes, *, instead_of: object = None) -> None:
+    def add(self, key: bytes, frame: bytes) -> None:
         """Have a frame sent; who is too slow is told nothing any more and will come back.
 
-        It takes the place of a frame that still waits and was given the same `instead_of`.
+        It takes the place of a frame of the same key that still waits.
         """
-        key = object() if instead_of is None else instead_of
         self._waiting.pop(key, None)
         self._waiting[key] = frame
         if len(self._waiting) > MAX_BEHIND:
@@ -156,8 +201,9 @@ class Subscription:
 
     def close(self) -> None:
         """No more frames: the stream ends behind those that wait."""
-        self.is_closed = True
-        self._organization.subscriptions.discard(self)
+        if not self.is_closed:
+            self.is_closed = True
+            self._organization.leave(self)
         self._wake_up()
 
     def _wake_up(self) -> None:
@@ -166,38 +212,59 @@ class Subscription:
 
 
 class _Organization:
-    def __init__(self) -> None:
-        self.subscriptions: set[Subscription] = set()
-        self._memory: deque[Notification] = deque(maxlen=MEMORY)
+    def __init__(self, organization_id: OrganizationID, changed: Watcher) -> None:
+        self._organization_id = organization_id
+        self._changed = changed
+        self._subscriptions: dict[UserID, set[Subscription]] = {}
+        self._last: EventID | None = None
+
+    def subscribe(self, user_id: UserID, device_id: DeviceID) -> Subscription:
+        subscription = Subscription(self, user_id, device_id)
+        is_first = user_id not in self._subscriptions
+        self._subscriptions.setdefault(user_id, set()).add(subscription)
+        if is_first:
+            self._changed(self._organization_id, user_id)
+        return subscription
+
+    def leave(self, subscription: Subscription) -> None:
+        others = self._subscriptions[subscription.user_id]
+        others.discard(subscription)
+        if not others:
+            del self._subscriptions[subscription.user_id]
+            self._changed(self._organization_id, subscription.user_id)
+
+    def is_listening(self, user_id: UserID) -> bool:
+        return user_id in self._subscriptions
+
+    def listening(self) -> tuple[UserID, ...]:
+        return tuple(self._subscriptions)
+
+    def heard_of(self, last: EventID | None) -> None:
+        if self._last is None:
+            self._last = last
 
     def tell(self, notification: Notification) -> None:
-        content, instead_of = notification.content, None
+        content, key = notification.content, bytes(notification.event_id)
         if isinstance(content, GreetingAttemptReadyEvent):
-            instead_of = content.token
+            key = bytes(content.token)
+        if notification.is_fleeting:
             # Who comes back from here comes back from what was remembered last.
-            frame = _frame(notification, self._memory[-1].event_id if self._memory else None)
+            frame = _frame(notification, self._last)
         else:
-            self._memory.append(notification)
+            self._last = notification.event_id
             frame = event_frame(notification)
-        for subscription in tuple(self.subscriptions):
+        for subscription in self._of(notification.recipients):
             if subscription.concerns(notification):
-                subscription.add(frame, instead_of=instead_of)
+                subscription.add(key, frame)
 
     def close(self, user_id: UserID | None) -> None:
-        for subscription in tuple(self.subscriptions):
-            if user_id is None or subscription.user_id == user_id:
-                subscription.close()
+        for subscription in self._of(None if user_id is None else frozenset([user_id])):
+            subscription.close()
 
-    def missed(self, subscription: Subscription, last_event_id: EventID) -> Sequence[bytes]:
-        missed: deque[Notification] = deque()
-        for notification in reversed(self._memory):
-            if notification.event_id == last_event_id:
-                return [event_frame(one) for one in missed]
-            if subscription.concerns(notification):
-                missed.appendleft(notification)
-                if len(missed) > MAX_BEHIND:
-                    break
-        return [MISSED_EVENTS_FRAME]
+    def _of(self, users: frozenset[UserID] | None) -> list[Subscription]:
+        """The subscriptions of these users, or of all; a list, as some may end meanwhile."""
+        found = self._subscriptions if users is None else users & self._subscriptions.keys()
+        return [one for user_id in found for one in self._subscriptions[user_id]]
 
 
 def event_frame(notification: Notification) -> bytes:

@@ -39,7 +39,8 @@ class OrganizationRecord(msgspec.Struct, frozen=True, kw_only=True):
     """An organization; without `bootstrapped_on` it only waits for its first user."""
 
     organization_id: OrganizationID
-    bootstrap_token: AccessToken | None
+    bootstrap_token_digest: HashDigest | None
+    """Of the token that begins it; the token itself is shown once and not kept."""
     created_on: Instant
     bootstrapped_on: Instant | None
     root_verify_key: VerifyKey | None
@@ -134,6 +135,22 @@ class InvitationRecord(msgspec.Struct, frozen=True, kw_only=True):
     setup_deleted_on: Instant | None = None
 
 
+class RecentEmails(msgspec.Struct, frozen=True, kw_only=True):
+    """The mails of the last hour that count against one limit."""
+
+    count: int = 0
+    oldest: Instant | None = None
+    latest: Instant | None = None
+
+
+class RecentInvitationEmails(msgspec.Struct, frozen=True, kw_only=True):
+    """The mails with invitations that count against another one."""
+
+    to_recipient: RecentEmails = RecentEmails()
+    by_author: RecentEmails = RecentEmails()
+    of_organization: RecentEmails = RecentEmails()
+
+
 class Invited(msgspec.Struct, frozen=True, kw_only=True):
     """Who sends an invited command: the holder of an invitation's token."""
 
@@ -181,7 +198,8 @@ class ShamirSetupRecord(msgspec.Struct, frozen=True, kw_only=True):
     created_on: Instant
     threshold: int
     shares: dict[UserID, int]
-    reveal_token: AccessToken
+    reveal_token_digest: HashDigest
+    """Of the token that reveals its data, which only shares tell."""
     deleted_on: Instant | None
 
 
@@ -225,6 +243,24 @@ class TotpRecord(msgspec.Struct, frozen=True, kw_only=True):
     """The time step of the last code that released a key."""
 
 
+class TotpStanding(msgspec.Struct, frozen=True, kw_only=True):
+    """How one-time codes stand for a user, with nothing in it that is secret."""
+
+    has_secret: bool = False
+    completed_on: Instant | None = None
+    has_reset_token: bool = False
+    reset_on: Instant | None = None
+    failures: Failures = Failures()
+    """Over all keys of the user."""
+    last_success_on: Instant | None = None
+    keys: int = 0
+    failing_keys: tuple[Failures, ...] = ()
+    """Of each key whose last code was wrong."""
+    resets: int = 0
+    last_resets: tuple[Instant, ...] = ()
+    """The dates of the last of them, oldest first."""
+
+
 class OpaqueKeyRecord(msgspec.Struct, frozen=True, kw_only=True):
     """A key that is released against a code."""
 
@@ -238,6 +274,10 @@ class OpaqueKeyRecord(msgspec.Struct, frozen=True, kw_only=True):
 
 class EventID(Id):
     """Names an event in all processes that share a database."""
+
+
+class ProcessID(Id):
+    """Names one of these processes, from its start to its end."""
 
 
 class Event(msgspec.Struct, frozen=True, kw_only=True):
@@ -258,6 +298,8 @@ class Notification(Event, frozen=True, kw_only=True):
     recipients: frozenset[UserID] | None
     """None: every member of the organization."""
     except_device: DeviceID | None = None
+    is_fleeting: bool = False
+    """Told to who listens now, and remembered for nobody: it is told again as long as it holds."""
 
 
 class OrganizationExpired(Event, frozen=True, kw_only=True):

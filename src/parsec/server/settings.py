@@ -1,6 +1,8 @@
 """What an operator may choose, with its types and defaults; `command.py` reads it from options."""
 
+import enum
 import hmac
+import ipaddress
 import re
 from pathlib import Path
 from typing import TypeAlias
@@ -43,6 +45,13 @@ class Secret:
         return "Secret(…)"
 
 
+class Language(enum.StrEnum):
+    """What the server can say things in, for people who read its mails and pages."""
+
+    EN = "en"
+    FR = "fr"
+
+
 class SqliteDatabase(msgspec.Struct, frozen=True):
     """A file."""
 
@@ -79,6 +88,11 @@ class MockedDatabase(msgspec.Struct, frozen=True):
 
     def __str__(self) -> str:
         return "MOCKED"
+
+
+def key_path_beside(database: SqliteDatabase) -> Path:
+    """Where the server key is kept unless it is said where."""
+    return database.path.with_name(f"{database.path.name}.server-key")
 
 
 Database: TypeAlias = SqliteDatabase | PostgresqlDatabase | MockedDatabase
@@ -135,6 +149,22 @@ class RateLimit(msgspec.Struct, frozen=True, kw_only=True):
     per_second: float
 
 
+class InvitationEmailLimits(msgspec.Struct, frozen=True, kw_only=True):
+    """How many mails with invitations may be sent in an hour; 0: any number."""
+
+    per_recipient: int = 10
+    """To one address, whatever organization invites it."""
+    per_author: int = 200
+    per_organization: int = 1000
+
+    @property
+    def any(self) -> bool:
+        return self.per_recipient > 0 or self.per_author > 0 or self.per_organization > 0
+
+
+Network: TypeAlias = ipaddress.IPv4Network | ipaddress.IPv6Network
+
+
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """A server's settings."""
 
@@ -143,10 +173,14 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     server_addr: ServerAddr
     database: Database
     administration_token: Secret
+    administration_allowed_addresses: tuple[Network, ...] | None = None
+    """From where the token is accepted; None: from anywhere."""
     mail: MailSettings
     debug: bool = False
     sse_keepalive: float | None = 30.0
     """Seconds of silence after which a stream shows that it lives; None: never."""
+    tell_presence: bool = False
+    """Tell claimers which of their greeters have an open event stream."""
     spontaneous_organization_bootstrap: bool = False
     organization_bootstrap_webhook: str | None = None
     invitation_lifetime: int | None = None
@@ -155,6 +189,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """Seconds after which the link of a reset of one-time codes opens nothing; None: never."""
     totp_opaque_keys_per_user: int | None = None
     """How many keys behind one-time codes a user may create; None: any number."""
+    enforce_user_profile_outsider_allowed: bool = False
+    """Refuse external users where an organization does not allow them, in place of advising so."""
     initial_organization: InitialOrganization = InitialOrganization()
     advisory_device_file_protection: tuple[str, ...] = ()
     account_config: AccountConfig = AccountConfig.DISABLED
@@ -168,5 +204,14 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     tls: Tls | None = None
     template_dir: Path | None = None
     """Templates of mails; None: those of the package."""
+    default_language: Language = Language.EN
+    """Of mails, and of pages for whose browser names none that there is."""
+    invitation_emails: InvitationEmailLimits = InvitationEmailLimits()
+    workers: int = 1
+    """Processes that share the listening socket."""
+    metrics_address: tuple[str, int] | None = None
+    """Where the first process tells Prometheus what it counts; None: nothing is counted."""
+    server_key_file: Path | None = None
+    """What seals secrets in the database; None: beside a database that is a file, else nowhere."""
     skip_migrations_check: bool = False
     """Start with the schema of another version."""

@@ -5,10 +5,13 @@ which is also what stops a small frame from expanding to gigabytes.
 """
 
 import threading
-
-import zstandard
+from functools import cached_property
+from typing import TYPE_CHECKING
 
 from parsec.wire.msgpack import MalformedError
+
+if TYPE_CHECKING:
+    import zstandard
 
 MANIFEST_LIMIT = 64 << 20
 DEFAULT_LIMIT = 1 << 20
@@ -38,6 +41,8 @@ def load_frame(data: bytes, *, limit: int = DEFAULT_LIMIT) -> bytes:
 
 def _load_next(compressed: bytes, payload: bytearray, limit: int) -> bytes:
     """Add what the next frame holds to the payload, and give back what follows the frame."""
+    from zstandard import ZstdError
+
     # Decompressing in one call would let the frame decide how much memory that takes, and the
     # library would not tell whether something follows. A byte expands to 32 KiB at most.
     step = max(64, limit >> 15)
@@ -46,7 +51,7 @@ def _load_next(compressed: bytes, payload: bytearray, limit: int) -> bytes:
     while at < len(compressed) and not reader.eof:
         try:
             payload += reader.decompress(compressed[at : at + step])
-        except zstandard.ZstdError:
+        except ZstdError:
             raise MalformedError("frame is not Zstandard") from None
         if len(payload) > limit:
             raise MalformedError("frame expands too much")
@@ -57,11 +62,20 @@ def _load_next(compressed: bytes, payload: bytearray, limit: int) -> bytes:
 
 
 class _Kept(threading.local):
-    # Contexts are worth keeping, and may not be shared between threads.
-    def __init__(self) -> None:
+    # Contexts are worth keeping, and may not be shared between threads. The library is loaded when
+    # it is used, as it takes longer than a small command.
+    @cached_property
+    def compressor(self) -> "zstandard.ZstdCompressor":
+        import zstandard
+
         # Without content size, because official writers announce none either.
-        self.compressor = zstandard.ZstdCompressor(write_content_size=False)
-        self.decompressor = zstandard.ZstdDecompressor()
+        return zstandard.ZstdCompressor(write_content_size=False)
+
+    @cached_property
+    def decompressor(self) -> "zstandard.ZstdDecompressor":
+        import zstandard
+
+        return zstandard.ZstdDecompressor()
 
 
 _kept = _Kept()

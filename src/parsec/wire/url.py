@@ -5,7 +5,6 @@ only serve to deceive: backslashes as slashes and dot segments in paths.
 """
 
 import base64
-import ipaddress
 import re
 import urllib.parse
 from collections.abc import Sequence
@@ -139,6 +138,8 @@ def _ascii_name(name: str) -> str:
 
 def _ipv6_host(host: str) -> str:
     try:
+        import ipaddress  # seldom needed, and large
+
         address = ipaddress.IPv6Address(host.removeprefix("[").removesuffix("]"))
     except ValueError:
         raise UrlError("the host of this URL is not an IPv6 address") from None
@@ -167,6 +168,8 @@ def _ipv4_host(name: str) -> str:
     if parts[-1] >= 256 ** (missing + 1):
         raise UrlError("the host of this URL is not an IPv4 address")
     value = sum(part << 8 * (3 - place) for place, part in enumerate(parts[:-1])) + parts[-1]
+    import ipaddress
+
     return str(ipaddress.IPv4Address(value))
 
 

@@ -29,7 +29,7 @@ from parsec.client.flows.greeting import (
 from parsec.client.flows.shamir import check_given_shares, no_shares, recover
 from parsec.client.guards.password import PasswordGuard
 from parsec.client.protection import ChosenProtection
-from parsec.client.records import GatheredShares, NewDevice, RecoveryDone
+from parsec.client.records import GatheredShares, NewDevice, RecoveryDone, RecoverySaves
 from parsec.client.step import Conflict, Flow, InvalidAnswer, Offline, Refused
 from parsec.crypto.entropy import system_entropy
 from parsec.crypto.keys import SecretKey
@@ -268,7 +268,7 @@ def test_shares_are_kept_as_they_come_and_forgotten_once_the_device_is_saved() -
     claimer = world.run()
 
     kinds = [type(record) for record in claimer.kept]
-    assert kinds == [GatheredShares, GatheredShares, NewDevice, RecoveryDone]
+    assert kinds == [GatheredShares, GatheredShares, RecoverySaves, NewDevice, RecoveryDone]
     assert [len(record.shares) for record in claimer.kept[:2]] == [1, 2]
 
 

@@ -1,5 +1,6 @@
 """Vectors of addresses and of the route that redirects to them."""
 
+import asyncio
 from collections.abc import Callable
 from typing import Any, TypeAlias
 
@@ -24,6 +25,8 @@ from parsec.data.ids import AccessToken, UserID, VlobID
 from parsec.data.people import OrganizationID
 from parsec.server.rules.redirect import redirect_location
 from tests.conformance.registry import Vector, handles
+from tests.support.asgi import Answer, request
+from tests.support.server_app import server_app
 
 Addr: TypeAlias = ServerAddr | OrganizationAddr | ActionAddr
 
@@ -82,6 +85,15 @@ def check_answered_redirection(vector: Vector, document: dict[str, Any]) -> None
 
     assert expected["status"] == 302
     assert location == expected["location"]
+    if base is None:
+        answer = asyncio.run(_answer(inputs["server_addr"], inputs["raw_path_and_query"]))
+        assert (answer.status, answer.headers["location"]) == (302, location)
+
+
+async def _answer(server_addr: str, target: str) -> Answer:
+    """What the whole application says."""
+    async with server_app(server_addr=ServerAddr.parse(server_addr)) as server:
+        return await request(server.app, "GET", target)
 
 
 def _build(parts: Vector) -> Addr:

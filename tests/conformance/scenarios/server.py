@@ -86,6 +86,9 @@ def _started(python: str, options: tuple[str, ...]) -> tuple[Endpoint, ...]:
     if SERVER is None or python != sys.executable:
         return (_start(python, _arguments(first, address=first, database="MOCKED"), options),)
     database = _UNTIL_EXIT.enter_context(new_place_for_a_process())
+    folder = tempfile.TemporaryDirectory(prefix="parsec-scenarios-")
+    # What one process seals the other opens.
+    options = (*options, f"--server-key-file={_UNTIL_EXIT.enter_context(folder)}/server.key")
     return tuple(
         _start(python, _arguments(port, address=first, database=database), options)
         for port in (first, _free_port())

@@ -9,7 +9,7 @@ import pytest
 import structlog
 
 from parsec.server.command.failure import Failure
-from parsec.server.command.logs import configure_logs, harmless
+from parsec.server.command.logs import configure_logs, harmless, make_harmless, quick_lines
 
 TOKEN = "xBCHa3dE9fXyZ0123456789abc"
 
@@ -109,3 +109,25 @@ def test_what_libraries_log_is_there_too(log_file: Path) -> None:
 def test_a_log_that_cannot_be_written_is_told(tmp_path: Path) -> None:
     with pytest.raises(Failure, match="Is a directory"):
         configure_logs(level="INFO", format="JSON", file=tmp_path)
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"cmd": "invite_list", "device": None, "status": "ok", "auth": "authenticated"},
+        {"reason": "the text's end", "count": 3, "link": "a=b", "name": "Zoë", "empty": ""},
+        {"link": f"?p={TOKEN}", "organization": "Org\n[info     ] fine", "path": "/a/b"},
+        {"logger": "uvicorn.error"},
+        {},
+    ],
+)
+@pytest.mark.parametrize("timestamp", [{}, {"timestamp": "2026-01-02T03:04:05.000006Z"}])
+def test_lines_for_no_terminal_look_as_structlog_renders_them(
+    fields: dict[str, object], timestamp: dict[str, object]
+) -> None:
+    renderer = structlog.dev.ConsoleRenderer(colors=False)
+    event = {"event": "rpc", "level": "warning", **fields, **timestamp}
+
+    line = quick_lines(renderer)(None, "info", dict(event))
+
+    assert line == renderer(None, "info", make_harmless(None, "info", dict(event)))

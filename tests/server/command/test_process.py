@@ -1,6 +1,7 @@
 """The server as a process: how it starts, fails and stops (server-core.md 1)."""
 
 import contextlib
+import http.client
 import json
 import os
 import re
@@ -25,6 +26,7 @@ from parsec.data.people import UserProfile
 from parsec.protocol.authentication import device_authorization
 from parsec.protocol.command import dump_request, load_reply
 from parsec.protocol.organization import OrganizationBootstrap
+from parsec.protocol.ping import Ping
 from parsec.protocol.statuses import Ok
 from parsec.server.service.context import system_clock
 from parsec.server.store.migrations import known_migrations
@@ -65,9 +67,9 @@ class Running:
 
 @contextlib.contextmanager
 def started(
-    environment: dict[str, str], *arguments: str, scheme: str = "http"
+    environment: dict[str, str], *arguments: str, scheme: str = "http", token: str | None = None
 ) -> Iterator[Running]:
-    """A server with a generated token, on a free port."""
+    """A server with a generated token unless one is given, on a free port."""
     process = subprocess.Popen(
         [sys.executable, "-m", "parsec", "run", "--port", "0", *arguments],
         env=environment,
@@ -77,12 +79,16 @@ def started(
     )
     assert process.stdout is not None
     try:
-        lines = process.stdout.readline() + process.stdout.readline()
-        token = re.search(r"^Generated administration-token .*: (\S+)$", lines, re.MULTILINE)
-        host = re.search(r"^Starting Parsec server on (\S+?)\(db=", lines, re.MULTILINE)
-        assert token is not None
-        assert host is not None
-        yield Running(process, token[1], f"{scheme}://{host[1]}")
+        lines, starting = "", re.compile(r"^Starting Parsec server on (\S+?)\(db=", re.MULTILINE)
+        while (host := starting.search(lines)) is None:
+            line = process.stdout.readline()
+            assert line, lines
+            lines += line
+        if token is None:
+            found = re.search(r"^Generated administration-token .*: (\S+)$", lines, re.MULTILINE)
+            assert found is not None
+            token = found[1]
+        yield Running(process, token, f"{scheme}://{host[1]}")
     finally:
         process.kill()
         process.communicate()
@@ -123,6 +129,51 @@ def test_streams_end_before_it_stops(running: Running) -> None:
     assert rest == b"\n"
     # Less than the ten seconds that are given to requests which do not end.
     assert running.process.wait(timeout=8) == 0
+
+
+def test_a_client_is_told_what_it_missed_although_the_server_was_killed(
+    environment: dict[str, str],
+) -> None:
+    settled = ["--debug", "--administration-token=s3cr3t"]
+    with started(environment, *settled, token="s3cr3t") as running:
+        device = bootstrapped(running)
+        with events(running, device) as stream:
+            for text in ("a", "b", "c"):
+                ping(running, device, text)
+            told = [message(stream) for _ in range(3)]
+        running.process.kill()
+        running.process.wait()
+
+    with (
+        started(environment, *settled, token="s3cr3t") as running,
+        events(running, device, **{"Last-Event-ID": told[0][1].removeprefix("id:")}) as stream,
+    ):
+        assert [message(stream), message(stream)] == told[1:]
+
+
+@contextlib.contextmanager
+def events(running: Running, device: Newcomer, **more: str) -> Iterator[http.client.HTTPResponse]:
+    """A stream behind its first message."""
+    proof = device_authorization(device.device_id, device.key, now=system_clock())
+    headers = {"Api-Version": "5.5", "Accept": "text/event-stream", "Authorization": proof} | more
+    target = f"{running.address}/authenticated/Org/events"
+    request = urllib.request.Request(target, headers=headers)
+    with urllib.request.urlopen(request, timeout=20) as stream:
+        message(stream)
+        yield stream
+
+
+def message(stream: http.client.HTTPResponse) -> list[str]:
+    return [line.decode().strip() for line in iter(stream.readline, b"\n")]
+
+
+def ping(running: Running, device: Newcomer, text: str) -> None:
+    headers = {
+        "Api-Version": "5.5",
+        "Content-Type": "application/msgpack",
+        "Authorization": device_authorization(device.device_id, device.key, now=system_clock()),
+    }
+    running.post("/authenticated/Org", dump_request(Ping(ping=text)), headers)
 
 
 def bootstrapped(running: Running) -> Newcomer:

@@ -14,6 +14,8 @@ from parsec.server.command.failure import Failure
 from parsec.server.command.options import log_options, run_options
 from parsec.server.command.settle import Place, RunOptions, Settled, is_loopback, settle
 from parsec.server.settings import (
+    InvitationEmailLimits,
+    Language,
     MailFolder,
     MockedDatabase,
     SmtpServer,
@@ -216,6 +218,14 @@ def test_mails_may_go_to_a_folder_whatever_the_case(place: Place) -> None:
     assert isinstance(settled(place, "--email-host", "mocked").settings.mail.by, MailFolder)
 
 
+def test_external_users_are_a_matter_of_clients_unless_wanted(place: Place) -> None:
+    off = settled(place).settings
+    on = settled(place, "--enforce-user-profile-outsider-allowed").settings
+
+    assert not off.enforce_user_profile_outsider_allowed
+    assert on.enforce_user_profile_outsider_allowed
+
+
 def test_limits_of_one_time_codes_are_off_unless_wanted(place: Place) -> None:
     wanted = ("--totp-reset-lifetime", "86400", "--totp-opaque-keys-per-user", "1000")
 
@@ -340,3 +350,41 @@ def test_a_folder_that_cannot_be_made_is_told(place: Place, tmp_path: Path) -> N
 
     with pytest.raises(Failure, match="cannot make the folder"):
         settled(place, "--db", f"sqlite:///{tmp_path}/file/parsec.sqlite")
+
+
+def test_mails_are_limited_unless_told_otherwise(place: Place) -> None:
+    default = settled(place).settings.invitation_emails
+    changed = settled(place, "--invitation-email-rate-limit", "1", "0", "3")
+    variable = settled(place, PARSEC_INVITATION_EMAIL_RATE_LIMIT="0 0 0")
+
+    assert default == InvitationEmailLimits(per_recipient=10, per_author=200, per_organization=1000)
+    assert changed.settings.invitation_emails == InvitationEmailLimits(
+        per_recipient=1, per_author=0, per_organization=3
+    )
+    assert not variable.settings.invitation_emails.any
+
+
+@pytest.mark.parametrize(("text", "language"), [("fr", Language.FR), ("EN", Language.EN)])
+def test_the_language_of_mails_is_chosen(place: Place, text: str, language: Language) -> None:
+    assert settled(place, "--default-language", text).settings.default_language is language
+
+
+def test_templates_that_lack_a_mail_are_refused(place: Place, tmp_path: Path) -> None:
+    folder = tmp_path / "templates"
+    folder.mkdir()
+    (folder / "totp_reset.txt").write_text("{{ link }}")
+
+    with pytest.raises(Failure, match=r"lacks user_invitation\.txt.* totp_reset\.html$"):
+        settled(place, "--template-dir", str(folder))
+
+
+@pytest.mark.parametrize(
+    "url", ["ftp://example.com/s3cr3t", "example.com/s3cr3t", "https://", "http://[s3cr3t", ""]
+)
+def test_a_webhook_that_is_no_web_address_is_refused_without_showing_it(
+    place: Place, url: str
+) -> None:
+    with pytest.raises(Failure, match="webhook") as failure:
+        settled(place, f"--organization-bootstrap-webhook={url}")
+
+    assert "s3cr3t" not in str(failure.value)

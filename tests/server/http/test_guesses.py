@@ -5,17 +5,29 @@ from collections.abc import AsyncIterator
 import pytest
 
 from parsec.crypto.keys import SigningKey
+from parsec.data.ids import AccessToken
 from parsec.data.instant import Instant
+from parsec.data.people import UserProfile
 from parsec.protocol.authentication import device_authorization
-from parsec.protocol.organization import OrganizationInfo
+from parsec.protocol.organization import OrganizationBootstrap, OrganizationInfo
+from parsec.protocol.statuses import InvalidOneTimePassword
+from parsec.protocol.totp import (
+    AnonymousTotpSetupGetSecret,
+    TotpFetchOpaqueKey,
+    TotpFetchOpaqueKeyOk,
+)
 from parsec.server.http.guesses import Guesses
 from parsec.server.settings import RateLimit
 from tests.support.asgi import Answer, request
+from tests.support.newcomers import newcomer, papers
 from tests.support.server_app import MSGPACK, ServerApp, server_app
+from tests.support.server_calls import Codes, anonymous
+from tests.support.server_totp import made_up_key
 
 BURST = 2
 LIMIT = RateLimit(burst=BURST, per_second=0.1)
 NOW = Instant(0)
+WRONG = AccessToken(b"no token of ours")
 
 
 @pytest.fixture
@@ -59,6 +71,68 @@ async def test_wrong_tokens_cannot_be_tried_without_end(server: ServerApp) -> No
     ]
 
     assert [answer.status for answer in answers] == [403, 403, 429, 429]
+
+
+async def test_tokens_of_resets_and_bootstraps_cannot_be_tried_without_end(
+    server: ServerApp,
+) -> None:
+    alice = await server.bootstrap("Org")
+    await server.create("New")
+    guess = AnonymousTotpSetupGetSecret(user_id=alice.user_id, token=WRONG)
+    root, first = SigningKey(bytes(32)), newcomer("first", UserProfile.ADMIN)
+    bootstrap = OrganizationBootstrap(
+        bootstrap_token=WRONG,
+        root_verify_key=root.verify_key,
+        sequester_authority_certificate=None,
+        **papers(first, author=None, timestamp=server.clock()).signed(root),
+    )
+
+    answers = [
+        await anonymous(server, guess),
+        await anonymous(server, bootstrap, "New"),
+        await anonymous(server, guess),
+        await anonymous(server, bootstrap, "New"),
+    ]
+
+    assert [answer.status for answer in answers] == [200, 200, 429, 429]
+
+
+async def test_keys_behind_one_time_codes_cannot_be_tried_without_end(server: ServerApp) -> None:
+    alice = await server.bootstrap("Org")
+
+    answers = [
+        await anonymous(
+            server,
+            TotpFetchOpaqueKey(
+                user_id=alice.user_id, opaque_key_id=made_up_key(), one_time_password="000000"
+            ),
+        )
+        for _ in range(BURST + 1)
+    ]
+
+    assert [answer.status for answer in answers] == [200, 200, 429]
+
+
+async def test_who_types_wrong_codes_with_the_right_token_is_answered(server: ServerApp) -> None:
+    alice = await server.bootstrap("Org")
+    codes = Codes(server=server, device=alice)
+    token = await codes.reset()
+    await codes.ask_secret_with(token)
+
+    replies = [await codes.confirm_with(token, codes.wrong_code()) for _ in range(3 * BURST)]
+
+    assert replies == [InvalidOneTimePassword()] * 3 * BURST
+
+
+async def test_who_has_the_right_code_is_answered_beside_who_guesses(server: ServerApp) -> None:
+    alice = await server.bootstrap("Org")
+    codes = Codes(server=server, device=alice)
+    await codes.set_up()
+    key_id = await codes.create_key()
+    for _ in range(3 * BURST):
+        await probe(server)
+
+    assert isinstance(await codes.fetch(key_id, codes.code()), TotpFetchOpaqueKeyOk)
 
 
 async def test_who_has_a_valid_token_is_answered_beside_who_guesses(server: ServerApp) -> None:

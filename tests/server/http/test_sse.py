@@ -1,10 +1,13 @@
 """The event stream of a device (server-core.md 15, wire.md 1.8)."""
 
 import base64
+import contextlib
 from collections.abc import AsyncIterator
 
 import pytest
 
+from parsec.data.ids import UserID
+from parsec.data.people import OrganizationID
 from parsec.protocol.command import load_reply
 from parsec.protocol.events import (
     CommonCertificateEvent,
@@ -13,6 +16,8 @@ from parsec.protocol.events import (
     PingedEvent,
 )
 from parsec.protocol.ping import Ping
+from parsec.server.events import MAX_BEHIND
+from parsec.server.records import EventID, Notification
 from tests.support.asgi import request, stream
 from tests.support.server_app import Device, ServerApp, server_app
 
@@ -76,6 +81,70 @@ async def test_a_revoked_user_hears_of_it_and_then_nothing(
 
     assert isinstance(event(frames[0]), CommonCertificateEvent)
     assert frames[1] == b""
+
+
+async def test_a_frozen_user_hears_what_came_before_and_then_nothing(
+    server: ServerApp, alice: Device
+) -> None:
+    bob = await server.add_user(alice, "bob")
+
+    async with stream(server.app, TARGET, headers(server, bob)) as (_, events):
+        await events.next()
+        await server.reply(alice, Ping(ping="before"))
+        await server.admin(
+            "POST", "organizations/Org/users/freeze", {"user_id": bob.user_id.hex(), "frozen": True}
+        )
+        frames = [await events.next(), await events.next()]
+
+    assert event(frames[0]) == PingedEvent(ping="before")
+    assert frames[1] == b""
+
+
+async def test_who_is_too_slow_is_told_nothing_more(server: ServerApp, alice: Device) -> None:
+    bob = await server.add_user(alice, "bob")
+    events_at_once = [ping(number, {alice.user_id}) for number in range(MAX_BEHIND + 1)]
+
+    async with (
+        stream(server.app, TARGET, headers(server, alice)) as (_, slow),
+        stream(server.app, TARGET, headers(server, bob)) as (_, other),
+    ):
+        await slow.next(), await other.next()
+        async with server.server.engine.transaction(write=True) as transaction:
+            for one in events_at_once:
+                transaction.publish(one)
+        last = await slow.next()
+        await server.reply(alice, Ping(ping="still there"))
+        frame = await other.next()
+
+    assert last == b""
+    assert event(frame) == PingedEvent(ping="still there")
+
+
+def ping(number: int, recipients: set[UserID]) -> Notification:
+    return Notification(
+        organization_id=OrganizationID("Org"),
+        event_id=EventID(number.to_bytes(16, "big")),
+        content=PingedEvent(ping=f"{number}"),
+        recipients=frozenset(recipients),
+    )
+
+
+async def test_two_thousand_streams_that_wait_are_two_thousand_streams(
+    server: ServerApp, alice: Device
+) -> None:
+    """None waits for another, and nothing is left of them."""
+    async with contextlib.AsyncExitStack() as stack:
+        opened = [
+            await stack.enter_async_context(stream(server.app, TARGET, headers(server, alice)))
+            for _ in range(2000)
+        ]
+        for _, events in opened:
+            await events.next()
+        await server.reply(alice, Ping(ping="to all"))
+        heard = [event(await events.next()) for _, events in opened]
+
+    assert heard == [PingedEvent(ping="to all")] * 2000
+    assert server.server.exchange.listening() == set()
 
 
 @pytest.mark.parametrize(

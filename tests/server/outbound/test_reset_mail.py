@@ -9,7 +9,9 @@ from parsec.data.address import ServerAddr, TOTPResetAddr
 from parsec.data.ids import AccessToken, UserID
 from parsec.data.people import EmailAddress, OrganizationID
 from parsec.server.outbound.mail import WrittenMails
+from parsec.server.outbound.mail_templates import MailTemplates
 from parsec.server.outbound.mailer import Envelope, Outcome
+from parsec.server.settings import Language
 from tests.support.server_records import NOW
 
 SERVER = ServerAddr(hostname="parsec.example.com")
@@ -31,14 +33,17 @@ class Recorder:
         return self.outcome
 
 
-async def send(recorder: Recorder, template_dir: Path | None = None) -> Outcome:
+async def send(
+    recorder: Recorder, template_dir: Path | None = None, language: Language = Language.EN
+) -> Outcome:
     mails = WrittenMails(
         recorder,
         sender=EmailAddress("parsec@example.com"),
         server_addr=SERVER,
         clock=lambda: NOW,
         entropy=bytes,
-        template_dir=template_dir,
+        templates=MailTemplates(language, template_dir),
+        language=language,
     )
     return await mails.send_totp_reset(
         organization_id=LINK.organization_id,
@@ -79,6 +84,18 @@ async def test_no_line_of_the_text_is_long_but_the_link(envelope: Envelope) -> N
     lines = envelope.text.splitlines()
 
     assert all(len(line) <= 100 for line in lines if "://" not in line)
+
+
+async def test_it_is_written_in_the_language_of_the_server() -> None:
+    recorder = Recorder()
+
+    await send(recorder, language=Language.FR)
+
+    envelope = recorder.sent[0]
+    assert envelope.subject == "[Parsec] Vos codes MFA ont été réinitialisés pour Org"
+    assert envelope.text.startswith("Bonjour,")
+    assert "prévenez les administrateurs" in envelope.text
+    assert '<html lang="fr">' in envelope.html
 
 
 @pytest.mark.parametrize("outcome", Outcome)

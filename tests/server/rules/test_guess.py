@@ -45,6 +45,7 @@ def test_a_clock_that_is_set_back_takes_nothing() -> None:
         ("2001:db8:1:2::1", "2001:db8:1:2::/64"),
         ("::ffff:192.0.2.7", "192.0.2.7"),
         ("unknown", "unknown"),
+        ("made up", "unknown"),
     ],
 )
 def test_a_home_is_one_place(address: str, place: str) -> None:

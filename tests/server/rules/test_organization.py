@@ -62,13 +62,13 @@ def test_without_the_token_nobody_begins_it(token: AccessToken | None) -> None:
 
 
 def test_where_anybody_may_begin_a_token_is_refused() -> None:
-    open_to_all = msgspec.structs.replace(WAITING, bootstrap_token=None)
+    open_to_all = msgspec.structs.replace(WAITING, bootstrap_token_digest=None)
 
     assert refusal(request(), open_to_all) == statuses.InvalidBootstrapToken()
 
 
 def test_where_anybody_may_begin_no_token_is_needed() -> None:
-    open_to_all = msgspec.structs.replace(WAITING, bootstrap_token=None)
+    open_to_all = msgspec.structs.replace(WAITING, bootstrap_token_digest=None)
 
     check_bootstrap(request(bootstrap_token=None), open_to_all, now=NOW)
 

@@ -5,7 +5,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from parsec.crypto.keys import SigningKey
+from parsec.crypto.keys import HashDigest, SigningKey
 from parsec.data.certificates import (
     ShamirRecoveryBriefCertificate,
     ShamirRecoveryDeletionCertificate,
@@ -318,7 +318,10 @@ def reveal(invitation: Any, setup: ShamirSetupRecord | None, token: AccessToken)
 
 
 def test_the_reveal_token_of_the_set_up_opens_it() -> None:
-    reveal(shamir_invitation(SETUP), SETUP, AccessToken(bytes(SETUP.reveal_token)))
+    token = AccessToken(sixteen_bytes())
+    setup = msgspec.structs.replace(SETUP, reveal_token_digest=HashDigest.of(token))
+
+    reveal(shamir_invitation(setup), setup, token)
 
 
 def test_another_reveal_token_does_not() -> None:
@@ -328,6 +331,6 @@ def test_another_reveal_token_does_not() -> None:
 
 
 def test_only_an_invitation_to_recover_reveals() -> None:
-    reply = refusal(reveal, user_invitation(), None, SETUP.reveal_token)
+    reply = refusal(reveal, user_invitation(), None, AccessToken(sixteen_bytes()))
 
     assert reply == statuses.BadInvitationType()

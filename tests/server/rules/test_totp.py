@@ -9,7 +9,14 @@ from parsec.crypto.totp import time_step, totp_code
 from parsec.data.ids import AccessToken, TOTPOpaqueKeyID
 from parsec.data.instant import Instant
 from parsec.protocol.statuses import AlreadySetup, BadToken, InvalidOneTimePassword
-from parsec.server.records import Failures, OpaqueKeyRecord, TotpRecord, TotpSecret, UserRecord
+from parsec.server.records import (
+    Failures,
+    OpaqueKeyRecord,
+    TotpRecord,
+    TotpSecret,
+    TotpStanding,
+    UserRecord,
+)
 from parsec.server.rules import totp as rules
 from parsec.server.rules.refusal import Refused, Rejected, Verdict
 from parsec.server.rules.totp import Missed, Released, Waits
@@ -323,3 +330,48 @@ def test_secrets_are_not_shown() -> None:
     assert SECRET.hex() not in shown
     assert "1234567890" not in shown
     assert bytes(range(32)).hex() not in shown
+
+
+# --- Overview ---
+
+
+def test_the_wait_of_a_user_is_that_of_the_key_that_waits_longest() -> None:
+    standing = TotpStanding(
+        failures=Failures(4, NOW), failing_keys=(Failures(1, NOW), Failures(3, NOW))
+    )
+
+    assert rules.waits_until(standing, now=NOW) == NOW.plus(seconds=4)
+
+
+def test_all_keys_wait_together_after_many_wrong_codes() -> None:
+    standing = TotpStanding(failures=Failures(6, NOW), failing_keys=(Failures(3, NOW),) * 2)
+
+    assert rules.waits_until(standing, now=NOW) == NOW.plus(seconds=32)
+
+
+def test_a_wait_that_is_over_is_none() -> None:
+    standing = TotpStanding(failures=Failures(1, NOW), failing_keys=(Failures(1, NOW),))
+
+    assert rules.waits_until(standing, now=NOW.plus(seconds=1)) == NOW.plus(seconds=1)
+    assert rules.waits_until(standing, now=NOW.plus(seconds=1, microseconds=1)) is None
+
+
+def test_a_reset_is_pending_as_long_as_its_link_opens_something() -> None:
+    standing = TotpStanding(has_reset_token=True, reset_on=NOW)
+
+    assert rules.pending_reset(standing, now=NOW, lifetime=None) == NOW
+    assert rules.pending_reset(standing, now=NOW.plus(seconds=DAY), lifetime=DAY) == NOW
+    assert rules.pending_reset(standing, now=NOW.plus(seconds=DAY + 1), lifetime=DAY) is None
+
+
+@pytest.mark.parametrize(
+    "standing",
+    [
+        TotpStanding(),
+        TotpStanding(reset_on=NOW),
+        TotpStanding(reset_on=NOW, completed_on=NOW),
+        TotpStanding(reset_on=NOW, completed_on=NOW, has_reset_token=True),
+    ],
+)
+def test_without_a_link_that_counts_no_reset_is_pending(standing: TotpStanding) -> None:
+    assert rules.pending_reset(standing, now=NOW, lifetime=None) is None

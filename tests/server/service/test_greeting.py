@@ -11,14 +11,16 @@ from parsec.data.ids import AccessToken, GreetingAttemptID
 from parsec.data.people import EmailAddress, UserProfile
 from parsec.protocol import greeting as wire
 from parsec.protocol import invite, statuses
-from parsec.protocol.command import Reply
+from parsec.protocol.command import MergedReply, Reply
 from parsec.protocol.events import (
     GreetingAttemptCancelledEvent,
     GreetingAttemptJoinedEvent,
     GreetingAttemptReadyEvent,
+    InvitationEvent,
 )
 from parsec.protocol.statuses import CancelledGreetingAttemptReason
 from parsec.protocol.versions import ApiVersion
+from parsec.server.records import Notification
 from parsec.server.rules.refusal import Refused, Rejected
 from parsec.server.service.greeting import (
     invite_claimer_cancel_greeting_attempt,
@@ -29,6 +31,7 @@ from parsec.server.service.greeting import (
     invite_greeter_step,
 )
 from parsec.server.service.invite import invite_complete, invite_info, invite_new_user
+from parsec.server.store.event_bytes import load_event
 from tests.support.server_records import NOW
 from tests.support.server_world import Member, World, world
 
@@ -272,6 +275,29 @@ async def test_who_only_waits_keeps_no_writer_away(meeting: Meeting) -> None:
     assert again == statuses.NotReady()
     ready = GreetingAttemptReadyEvent(token=meeting.token, greeting_attempt=attempt)
     assert meeting.place.told(meeting.alice) == [[ready, ready]]
+
+
+async def test_of_a_meeting_what_is_news_is_remembered_and_no_more(meeting: Meeting) -> None:
+    attempt = await meeting.both_start()
+
+    for _ in range(3):
+        await meeting.claimer_takes(attempt, CLAIMER_STEPS[0])
+    for _ in range(3):
+        await meeting.greeter_takes(attempt, GREETER_STEPS[0])
+
+    names: dict[str, Any] = {"token": meeting.token, "greeting_attempt": attempt}
+    ready, joined = GreetingAttemptReadyEvent(**names), GreetingAttemptJoinedEvent(**names)
+    assert meeting.place.told(meeting.alice) == [[ready] * 3 + [joined] * 3]
+    invited, *later = await remembered(meeting.place)
+    assert isinstance(invited, InvitationEvent)
+    assert later == [joined]
+
+
+async def remembered(place: World) -> list[MergedReply]:
+    async with place.engine.transaction(write=False) as transaction:
+        rows = await transaction.rows("SELECT content FROM remembered_event ORDER BY number")
+    events = [load_event(content) for (content,) in rows]
+    return [event.content for event in events if isinstance(event, Notification)]
 
 
 async def test_a_greeter_who_lost_the_right_stops_in_the_middle(meeting: Meeting) -> None:

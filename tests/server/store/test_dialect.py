@@ -34,6 +34,12 @@ def test_what_only_looks_like_a_parameter_is_kept(kept: str) -> None:
     assert numbered(kept) == Statement(kept, ())
 
 
+def test_what_is_for_postgresql_alone_is_a_comment_elsewhere() -> None:
+    statement = "SELECT a FROM t WHERE b = :b /* PostgreSQL: FOR SHARE */"
+
+    assert numbered(statement).text == "SELECT a FROM t WHERE b = $1 FOR SHARE"
+
+
 def test_a_cast_may_follow_a_parameter() -> None:
     assert numbered("SELECT :a::bigint, ':b'").text == "SELECT $1::bigint, ':b'"
 

@@ -34,6 +34,8 @@ def notification(
     content: MergedReply,
     recipients: frozenset[UserID] | None = None,
     except_device: DeviceID | None = None,
+    *,
+    is_fleeting: bool = False,
 ) -> Notification:
     return Notification(
         organization_id=ORGANIZATION,
@@ -41,6 +43,7 @@ def notification(
         content=content,
         recipients=recipients,
         except_device=except_device,
+        is_fleeting=is_fleeting,
     )
 
 
@@ -61,6 +64,7 @@ def notification(
             ),
             frozenset({BOB}),
             DeviceID(b"d" * 16),
+            is_fleeting=True,
         ),
         OrganizationExpired(organization_id=ORGANIZATION, event_id=EVENT),
         OrganizationTosUpdated(organization_id=ORGANIZATION, event_id=EVENT),

@@ -205,9 +205,9 @@ async def test_all_processes_hear_everything_in_one_order(place: str) -> None:
 
         await asyncio.gather(
             *(
-                say(engine, f"{number}", f"{number}!")
+                say(engine, f"{name} {number}", f"{name} {number}!")
                 for number in range(20)
-                for engine in (one, other)
+                for name, engine in (("one", one), ("other", other))
             )
         )
         for ear in ears:

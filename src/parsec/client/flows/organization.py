@@ -2,14 +2,22 @@
 
 `client.md` 9. The root key signs the first user and device, then it is forgotten: nobody can ever
 sign with it again, and every member checks everything else against it.
+
+    device drawn ──> kept as begun ──> sent ──yes──> saved
+                                        └─bootstrapped before──> is it the device that an earlier
+                                                                 run began? then that one is saved
+
+Whatever interrupts this after the request has left, the device is there to prove whose the
+organization is.
 """
 
-from parsec.client.dialogue import Activity, Began, Ended, RetryOffline
+from parsec.client.dialogue import Activity, Began, Ended, Notice, RetryOffline
 from parsec.client.flows.certificate import clock_differs
 from parsec.client.flows.device import device_certificates
 from parsec.client.flows.protection import add_chosen_totp, choose_protection
 from parsec.client.flows.user import user_certificates
-from parsec.client.records import NewDevice
+from parsec.client.protection import ChosenProtection
+from parsec.client.records import BegunDevice, BegunFirstDevices, DroppedDevice, NewDevice
 from parsec.client.step import (
     Conflict,
     Flow,
@@ -20,6 +28,7 @@ from parsec.client.step import (
     ask,
     call,
     keep,
+    recall,
     tell,
 )
 from parsec.crypto.keys import PrivateKey, SigningKey
@@ -36,6 +45,10 @@ from parsec.protocol.organization import (
     OrganizationInfo,
 )
 
+_UNKNOWN_CALLER = (403, 404)
+_KNOWN_CALLER = (461, 462, 463)
+"""Refusals of those whom the server knows (`wire.md` 1.4)."""
+
 
 def bootstrap_organization(
     addr: OrganizationBootstrapAddr,
@@ -45,7 +58,11 @@ def bootstrap_organization(
     device_label: DeviceLabel,
     sequester_verify_key_der: bytes | None = None,
 ) -> Flow[LocalDevice]:
-    """Make the first administrator and device, and keep the device."""
+    """Make the first administrator and device, and keep the device.
+
+    Where an earlier run was interrupted and the organization is its work, the answer is the device
+    of that run.
+    """
     # Asked first: the organization would be lost if its only device could not be saved.
     chosen = yield from choose_protection(addr.server)
     root_key = SigningKey.generate(means.entropy)
@@ -64,12 +81,16 @@ def bootstrap_organization(
     )
     yield from tell(Began(Activity.BOOTSTRAP))
     request = _request(addr, device, root_key, means.now(), sequester_verify_key_der)
+    yield from keep(BegunDevice(device, chosen.guard))
     reply = yield from _send(addr, device, request)
+    if not isinstance(reply, statuses.Ok):
+        # Refused, so it will never be anybody's device.
+        yield from keep(DroppedDevice(device.device_id))
     match reply:
         case statuses.Ok():
             pass
         case statuses.OrganizationAlreadyBootstrapped():
-            raise Conflict("The organization is bootstrapped already: this link was used")
+            device = yield from _begun_before(addr, device, chosen)
         case statuses.InvalidBootstrapToken():
             raise Refused("The token of the bootstrap link is not the organization's")
         case statuses.TimestampOutOfBallpark():
@@ -80,6 +101,21 @@ def bootstrap_organization(
     yield from tell(Ended(Activity.BOOTSTRAP))
     yield from add_chosen_totp(device, chosen, means)
     return device
+
+
+def _begun_before(
+    addr: OrganizationBootstrapAddr, device: LocalDevice, chosen: ChosenProtection
+) -> Flow[LocalDevice]:
+    """The device that an earlier run began, if the organization is its work. Raises Conflict."""
+    wanted = BegunFirstDevices(addr.server, addr.organization_id, chosen.guard, device.device_id)
+    for begun in (yield from recall(wanted)) or ():
+        if (yield from _is_ours(begun)):
+            yield from tell(
+                Notice("an earlier run bootstrapped the organization; its device is saved now")
+            )
+            return begun
+        yield from keep(DroppedDevice(begun.device_id))
+    raise Conflict("The organization is bootstrapped already: this link was used")
 
 
 def _send(
@@ -104,8 +140,11 @@ def _send(
 def _is_ours(device: LocalDevice) -> Flow[bool]:
     try:
         yield from call(device, OrganizationInfo())
-    except HttpRefusal:
-        return False
+    except HttpRefusal as refusal:
+        if refusal.status in _UNKNOWN_CALLER:
+            return False
+        if refusal.status not in _KNOWN_CALLER:
+            raise
     return True
 
 

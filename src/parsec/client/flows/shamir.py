@@ -49,7 +49,7 @@ from parsec.client.flows.greeting import (
 )
 from parsec.client.flows.invite import complete_invitation
 from parsec.client.flows.protection import add_chosen_totp, choose_protection
-from parsec.client.records import GatheredShares, NewDevice, RecoveryDone
+from parsec.client.records import GatheredShares, NewDevice, RecoveryDone, RecoverySaves
 from parsec.client.rules.ledger import ShamirSetup, UserInfo
 from parsec.client.rules.shamir import (
     AnyoneAlone,
@@ -362,6 +362,8 @@ def recover(
     device = yield from _retrying(lambda: _register(recovery_device, label, means))
     yield from tell(Ended(Activity.RECOVER_DEVICE))
     chosen = yield from choose_protection(addr.server)
+    # So that a later run can tell whether the shares have done their work.
+    yield from keep(RecoverySaves(info.claimer_user_id, device.device_id))
     yield from keep(NewDevice(device, chosen.guard))
     yield from keep(RecoveryDone(info.claimer_user_id))
     yield from complete_invitation(device, addr.token)

@@ -177,13 +177,14 @@ class KeyringKeyPlace:
     def save(self, user_id: UserID, key: SecretKey) -> None:
         """Keep the key. Raises StorageFailed."""
         entry = self._entry(user_id) or _random_user(self._entropy)
+        # The name first: an entry whose name nobody knows would stay in the keyring for good.
+        write_whole(self._marker(user_id), entry.encode())
         try:
             self._keyring.keep(RECOVERY_SERVICE, entry, key)
         except KeyringUnavailable:
             self._beside.save(user_id, key)
             delete_whole(self._marker(user_id))
         else:
-            write_whole(self._marker(user_id), entry.encode())
             self._beside.forget(user_id)
 
     def forget(self, user_id: UserID) -> None:

@@ -89,7 +89,7 @@ class AdminTransport:
                 detail(answer) or "Bad authorization token",
                 hint="check the administration token",
             )
-        if answer.status in (400, 404, 409, 422):
+        if answer.status in (400, 404, 405, 409, 422):
             found = detail(answer) or f"The server refused (HTTP {answer.status})"
             return HttpRefusal(answer.status, found)
         return refusal(answer, netloc=self._server.netloc, now=self._now())

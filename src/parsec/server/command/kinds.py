@@ -1,5 +1,6 @@
 """The types of options that click does not know."""
 
+import ipaddress
 import re
 from collections.abc import Sequence
 from pathlib import Path
@@ -13,6 +14,7 @@ from parsec.server.settings import (
     PROTECTIONS,
     Database,
     MockedDatabase,
+    Network,
     PostgresqlDatabase,
     Secret,
     SqliteDatabase,
@@ -87,6 +89,55 @@ class DatabaseKind(click.ParamType[Database]):
 
 def _no_password(url: str) -> str:
     return re.sub(r"//[^/@]*@", "//…@", url)
+
+
+class NetworksKind(click.ParamType[tuple[Network, ...]]):
+    """Addresses and networks, separated by commas."""
+
+    name = "networks"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> tuple[Network, ...]:
+        if isinstance(value, tuple):
+            return value
+        try:
+            return parse_networks(value)
+        except ValueError as error:
+            self.fail(f"{error}", param, ctx)
+
+
+def parse_networks(text: str) -> tuple[Network, ...]:
+    """Raises ValueError."""
+    words = [word.strip() for word in text.split(",")]
+    return tuple(_network(word) for word in words if word)
+
+
+def _network(word: str) -> Network:
+    try:
+        return ipaddress.ip_network(word)
+    except ValueError:
+        # The library's own texts speak of its classes.
+        raise ValueError(f"{word!r} is neither an address nor a network") from None
+
+
+class ListenKind(click.ParamType[tuple[str, int]]):
+    """`HOST:PORT`."""
+
+    name = "host:port"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> tuple[str, int]:
+        if isinstance(value, tuple):
+            return value
+        found = re.fullmatch(r"(?P<host>[^:\s]+|\[[0-9A-Fa-f:.]+\]):(?P<port>[0-9]{1,5})", value)
+        if found is None or int(found["port"]) > _MAX_PORT:
+            self.fail(f"{value!r} is not HOST:PORT", param, ctx)
+        return found["host"].strip("[]"), int(found["port"])
+
+
+_MAX_PORT = 65_535
 
 
 class TosKind(click.ParamType[dict[str, str]]):

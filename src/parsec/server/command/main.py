@@ -11,7 +11,11 @@ from typing import NoReturn
 import click
 
 from parsec import __version__
+from parsec.server.command.backup import backup
 from parsec.server.command.migrate import migrate
+from parsec.server.command.move import move
+from parsec.server.command.restore import restore
+from parsec.server.command.rotate_key import rotate_key
 from parsec.server.command.run import run
 
 EXTRA_ARGUMENTS = "PARSEC_CMD_ARGS"
@@ -30,6 +34,10 @@ def parsec() -> None:
 
 parsec.add_command(run)
 parsec.add_command(migrate)
+parsec.add_command(backup)
+parsec.add_command(restore)
+parsec.add_command(move)
+parsec.add_command(rotate_key)
 
 
 def main() -> NoReturn:

@@ -46,7 +46,7 @@ async def _migrate(database: "Database", *, dry_run: bool) -> None:
         finally:
             await engine.close()
     except StorageError as error:
-        raise Failure(str(error)) from error
+        raise Failure(str(error), hint=error.hint) from error
 
 
 async def _apply(engine: "Engine", *, dry_run: bool) -> None:

@@ -11,11 +11,14 @@ from parsec.server.command.kinds import (
     BlockStoreKind,
     DatabaseKind,
     EmailKind,
+    ListenKind,
+    NetworksKind,
     ProtectionKind,
     SecretKind,
     ServerAddrKind,
     TosKind,
 )
+from parsec.server.settings import Language
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -75,6 +78,25 @@ def db_option() -> Callable[[F], F]:
     )
 
 
+def server_key_option() -> Callable[[F], F]:
+    """Which key."""
+    return option(
+        "--server-key-file",
+        type=click.Path(dir_okay=False, path_type=Path),
+        help="File with the key that seals secrets in the database.  [default: beside the "
+        "database; with PostgreSQL, in the data folder of the user]",
+    )
+
+
+def key_too_option() -> Callable[[F], F]:
+    """Whether the key goes with a backup."""
+    return click.option(
+        "--with-key",
+        is_flag=True,
+        help="The server key too, in the file beside the backup that ends in .server-key.",
+    )
+
+
 def run_options() -> Callable[[F], F]:
     """All that `run` can be told, in the order of its help."""
     return _all(
@@ -131,6 +153,19 @@ _LISTENING = (
         "the long run, before it is answered 429; BURST 0: any number.",
     ),
     option(
+        "--workers",
+        type=click.IntRange(1, 64),
+        default=1,
+        show_default=True,
+        help="Processes that share the port; more than one needs PostgreSQL.",
+    ),
+    option(
+        "--metrics-address",
+        type=ListenKind(),
+        help="Where Prometheus reads /metrics; with several workers at that port and the next "
+        "ones.  [default: nowhere]",
+    ),
+    option(
         "--cors-allow-origins",
         multiple=True,
         help="Origins, also separated by commas, from which web pages may use this server; `*`: "
@@ -143,10 +178,16 @@ _LISTENING = (
         show_default=True,
         help="Seconds of silence before an event stream shows that it lives; 0: never.",
     ),
+    option(
+        "--tell-presence",
+        is_flag=True,
+        help="Tell claimers which of their greeters are there (have an open event stream).",
+    ),
 )
 
 _DATABASE = (
     db_option(),
+    server_key_option(),
     option(
         "--skip-database-migrations-check",
         is_flag=True,
@@ -191,6 +232,17 @@ _ADMINISTRATION = (
         "once and kept beside the database]",
     ),
     option(
+        "--administration-token-file",
+        type=_FILE,
+        help="A file that holds it, in place of --administration-token.",
+    ),
+    option(
+        "--administration-allowed-addresses",
+        type=NetworksKind(),
+        help="Addresses and networks, separated by commas, from which it is accepted.  [default: "
+        "any]",
+    ),
+    option(
         "--fake-account-password-algorithm-seed",
         type=SecretKind(),
         help="Makes answers about unknown accounts plausible.  [default: generated and kept "
@@ -214,7 +266,7 @@ _ORGANIZATIONS = (
     option(
         "--organization-bootstrap-webhook",
         metavar="URL",
-        help="Told of each new organization.",
+        help="Told of each new organization, a few times if it does not answer.",
     ),
     option(
         "--organization-initial-active-users-limit",
@@ -239,6 +291,12 @@ _ORGANIZATIONS = (
         "--organization-initial-tos",
         type=TosKind(),
         help="Terms of service of a new organization: LOCALE:URL,LOCALE:URL…",
+    ),
+    option(
+        "--enforce-user-profile-outsider-allowed",
+        is_flag=True,
+        help="Refuse external users where an organization does not allow them, in place of "
+        "leaving it to clients.",
     ),
     option(
         "--invitation-lifetime",
@@ -314,6 +372,22 @@ _MAIL = (
         help="From whom mails come.  [default with a folder: no-reply@parsec.invalid]",
     ),
     option("--template-dir", type=_FOLDER, help="Templates that replace those of the mails."),
+    option(
+        "--default-language",
+        type=click.Choice(Language, case_sensitive=False),
+        default=Language.EN,
+        show_default="en",
+        help="Language of mails, and of pages for browsers that want neither.",
+    ),
+    option(
+        "--invitation-email-rate-limit",
+        type=(_COUNT, _COUNT, _COUNT),
+        default=(10, 200, 1000),
+        show_default=True,
+        metavar="RECIPIENT AUTHOR ORGANIZATION",
+        help="How many mails with invitations are sent in an hour to one address, for one author "
+        "and for one organization; 0: any number.",
+    ),
 )
 
 _OTHERS = (

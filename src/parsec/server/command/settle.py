@@ -5,6 +5,7 @@ What was not given is derived, or generated and kept beside the database.
 
 import ipaddress
 import os
+import urllib.parse
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -25,13 +26,17 @@ from parsec.protocol.server_config import (
     OpenBaoSecretConfigKv2,
 )
 from parsec.server.command.failure import Failure
-from parsec.server.command.kinds import BlockStore
+from parsec.server.command.kinds import BlockStore, parse_networks
+from parsec.server.outbound.mail_templates import MailTemplates, TemplateFailure
 from parsec.server.settings import (
     Database,
     InitialOrganization,
+    InvitationEmailLimits,
+    Language,
     MailFolder,
     MailSettings,
     MockedDatabase,
+    Network,
     PostgresqlDatabase,
     RateLimit,
     Secret,
@@ -39,9 +44,12 @@ from parsec.server.settings import (
     SmtpServer,
     SqliteDatabase,
     Tls,
+    key_path_beside,
 )
+from parsec.server.store.key_file import KeyFile
 
 DATABASE_NAME = "parsec.sqlite"
+SERVER_KEY_NAME = "server-key"
 
 
 class RunOptions(msgspec.Struct, frozen=True, kw_only=True):
@@ -55,16 +63,22 @@ class RunOptions(msgspec.Struct, frozen=True, kw_only=True):
     ssl_keyfile: Path | None
     ssl_ciphers: str | None
     failed_lookup_rate_limit: tuple[int, float]
+    workers: int
+    metrics_address: tuple[str, int] | None
     cors_allow_origins: tuple[str, ...]
     sse_keepalive: float
+    tell_presence: bool
     db: Database | None
     skip_database_migrations_check: bool
+    server_key_file: Path | None
     db_min_connections: int
     db_max_connections: int
     maximum_database_connection_attempts: int
     pause_before_retry_database_connection: float
     blockstore: tuple[BlockStore, ...]
     administration_token: Secret | None
+    administration_token_file: Path | None
+    administration_allowed_addresses: tuple[Network, ...] | None
     fake_account_password_algorithm_seed: Secret | None
     account_config: AccountConfig
     spontaneous_organization_bootstrap: bool
@@ -73,6 +87,7 @@ class RunOptions(msgspec.Struct, frozen=True, kw_only=True):
     organization_initial_user_profile_outsider_allowed: bool
     organization_initial_realm_deletion_min_archiving_period: int
     organization_initial_tos: dict[str, str] | None
+    enforce_user_profile_outsider_allowed: bool
     invitation_lifetime: int | None
     totp_reset_lifetime: int | None
     totp_opaque_keys_per_user: int | None
@@ -91,6 +106,8 @@ class RunOptions(msgspec.Struct, frozen=True, kw_only=True):
     email_use_tls: bool
     email_sender: EmailAddress | None
     template_dir: Path | None
+    default_language: Language
+    invitation_email_rate_limit: tuple[int, int, int]
     trusted_x509_root_dir: tuple[Path, ...]
     scws_idopte_public_keys_file: Path | None
     scws_web_application_private_key_file: Path | None
@@ -128,6 +145,27 @@ def default_database(place: Place) -> Database:
     return SqliteDatabase(place.data_folder / DATABASE_NAME)
 
 
+def server_key_path(given: Path | None, database: Database, place: Place) -> Path:
+    """Where the key is kept that seals secrets in a database."""
+    if given is not None:
+        return given
+    if isinstance(database, SqliteDatabase):
+        return key_path_beside(database)
+    return place.data_folder / SERVER_KEY_NAME
+
+
+def server_key_file(given: Path | None, database: Database, place: Place) -> KeyFile:
+    """The same as the commands take it that look into the file."""
+    return KeyFile(server_key_path(given, database, place))
+
+
+def _server_key_path(options: RunOptions, database: Database, place: Place) -> Path | None:
+    if isinstance(database, MockedDatabase):
+        # What ends with the process needs no key of before.
+        return options.server_key_file
+    return server_key_path(options.server_key_file, database, place)
+
+
 def make_database_folder(database: Database) -> None:
     """Make the folder of a database that is a file. Raises Failure."""
     if not isinstance(database, SqliteDatabase):
@@ -149,7 +187,8 @@ def with_dev_defaults(options: RunOptions) -> RunOptions:
         options,
         debug=True,
         db=options.db or MockedDatabase(),
-        administration_token=options.administration_token or Secret("s3cr3t"),
+        administration_token=_given_token(options) or Secret("s3cr3t"),
+        administration_token_file=None,
         fake_account_password_algorithm_seed=(
             options.fake_account_password_algorithm_seed or Secret("F4k3")
         ),
@@ -171,7 +210,7 @@ def settle(options: RunOptions, place: Place) -> Settled:
     make_database_folder(database)
     notices: list[str] = []
     keep = _Keeper(database, place, notices)
-    token = options.administration_token or keep.secret("administration-token", shown=True)
+    token = _given_token(options) or keep.secret("administration-token", shown=True)
     # For a later version: what it derives must not change once somebody has seen it.
     if options.fake_account_password_algorithm_seed is None:
         keep.secret("fake-account-seed", shown=False)
@@ -181,24 +220,32 @@ def settle(options: RunOptions, place: Place) -> Settled:
         server_addr=options.server_addr or _own_address(options),
         database=database,
         administration_token=token,
+        administration_allowed_addresses=options.administration_allowed_addresses or None,
         mail=_mail(options, keep),
         debug=options.debug,
         sse_keepalive=options.sse_keepalive if options.sse_keepalive > 0 else None,
+        tell_presence=options.tell_presence,
         spontaneous_organization_bootstrap=options.spontaneous_organization_bootstrap,
         organization_bootstrap_webhook=options.organization_bootstrap_webhook,
         invitation_lifetime=options.invitation_lifetime,
         totp_reset_lifetime=options.totp_reset_lifetime,
         totp_opaque_keys_per_user=options.totp_opaque_keys_per_user,
+        enforce_user_profile_outsider_allowed=options.enforce_user_profile_outsider_allowed,
         initial_organization=_initial_organization(options),
         advisory_device_file_protection=options.advisory_device_file_protection,
         account_config=options.account_config,
         cryptpad=_cryptpad(options),
         openbao=_openbao(options),
         failed_lookups=_failed_lookups(options),
+        workers=options.workers,
+        metrics_address=options.metrics_address,
         cors_allow_origins=_origins(options),
         proxy_trusted_addresses=_trusted_proxies(options, place.environment) or "127.0.0.1",
         tls=_tls(options),
         template_dir=options.template_dir,
+        default_language=options.default_language,
+        invitation_emails=_invitation_emails(options),
+        server_key_file=_server_key_path(options, database, place),
         skip_migrations_check=options.skip_database_migrations_check,
     )
     return Settled(settings, notices)
@@ -238,6 +285,7 @@ def _check_combinations(options: RunOptions) -> None:
     if options.db_max_connections < options.db_min_connections:
         raise Failure("--db-max-connections is less than --db-min-connections")
     _check_block_stores(options.blockstore, options.db)
+    _check_workers(options)
     scws = (
         options.scws_web_application_private_key_file,
         options.scws_web_application_private_key_content,
@@ -251,6 +299,53 @@ def _check_combinations(options: RunOptions) -> None:
         )
     if options.ssl_keyfile is not None and options.ssl_certfile is None:
         raise Failure("--ssl-keyfile needs --ssl-certfile")
+    _check_webhook(options.organization_bootstrap_webhook)
+    _check_templates(options.template_dir, options.default_language)
+
+
+def _check_workers(options: RunOptions) -> None:
+    if options.workers == 1:
+        return
+    if not isinstance(options.db, PostgresqlDatabase):
+        raise Failure(
+            "several --workers need PostgreSQL: SQLite means one process",
+            hint="give --db postgresql://…, or leave --workers away",
+        )
+    if os.name != "posix":
+        raise Failure("several --workers need a system on which processes inherit sockets")
+    address = options.metrics_address
+    if address is not None and 0 < address[1] <= _MAX_PORT < address[1] + options.workers - 1:
+        raise Failure("there are not enough ports from that of --metrics-address on")
+
+
+_MAX_PORT = 65_535
+
+
+def _check_webhook(url: str | None) -> None:
+    """It would fail in the background, where nobody looks."""
+    if url is None:
+        return
+    try:
+        parts = urllib.parse.urlsplit(url)
+        is_web = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
+    except ValueError:
+        is_web = False
+    if not is_web:
+        # The URL may hold a secret: it is not repeated.
+        raise Failure("--organization-bootstrap-webhook is no http or https URL")
+
+
+def _check_templates(folder: Path | None, language: Language) -> None:
+    """It would fail at the first mail, which somebody waits for."""
+    if folder is None:
+        return
+    try:
+        MailTemplates(language, folder).check()
+    except TemplateFailure as failure:
+        raise Failure(
+            f"cannot write mails from the templates: {failure}",
+            hint="docs/operate.md lists the templates, and what stands in their place",
+        ) from failure
 
 
 def _check_block_stores(stores: Sequence[BlockStore], database: Database | None) -> None:
@@ -343,13 +438,46 @@ def _failed_lookups(options: RunOptions) -> RateLimit | None:
     return RateLimit(burst=burst, per_second=per_second) if burst else None
 
 
+def _invitation_emails(options: RunOptions) -> InvitationEmailLimits:
+    per_recipient, per_author, per_organization = options.invitation_email_rate_limit
+    return InvitationEmailLimits(
+        per_recipient=per_recipient, per_author=per_author, per_organization=per_organization
+    )
+
+
 def _origins(options: RunOptions) -> tuple[str, ...]:
     words = (word.strip() for value in options.cors_allow_origins for word in value.split(","))
     return tuple(word for word in words if word)
 
 
 def _trusted_proxies(options: RunOptions, environment: Mapping[str, str]) -> str | None:
-    return options.proxy_trusted_addresses or environment.get("FORWARDED_ALLOW_IPS")
+    given = options.proxy_trusted_addresses or environment.get("FORWARDED_ALLOW_IPS")
+    if given is not None and given.strip() != "*":
+        try:
+            # What is mistyped would be trusted by nobody, silently.
+            parse_networks(given)
+        except ValueError as error:
+            raise Failure(
+                f"the trusted proxies are not understood: {error}",
+                hint="give addresses and networks like 10.0.0.5,fd00::/8, or *",
+            ) from None
+    return given
+
+
+def _given_token(options: RunOptions) -> Secret | None:
+    file = options.administration_token_file
+    if file is None:
+        return options.administration_token
+    if options.administration_token is not None:
+        raise Failure("the administration token is given twice, as it is and by a file")
+    check_not_readable_by_all(file)
+    try:
+        text = file.read_text(encoding="utf-8").strip()
+    except (OSError, UnicodeDecodeError):
+        raise Failure(f"cannot read the administration token from {file}") from None
+    if not text:
+        raise Failure(f"{file} is empty, but an administration token is wanted of it")
+    return Secret(text)
 
 
 def _tls(options: RunOptions) -> Tls | None:

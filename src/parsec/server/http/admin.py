@@ -2,9 +2,12 @@
 
 import csv
 import io
+import logging
+import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any, TypeAlias, TypeVar
 
+import msgspec
 import structlog
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
@@ -26,11 +29,13 @@ from parsec.server.http.body import read_body
 from parsec.server.http.guesses import Guesses
 from parsec.server.http.rpc import client_address
 from parsec.server.outbound.mailer import Outcome
-from parsec.server.records import OrganizationStats, TermsOfService, UserRecord
+from parsec.server.records import OrganizationStats, TermsOfService, TotpStanding, UserRecord
 from parsec.server.rules.administration import Objected
+from parsec.server.rules.network import is_within
 from parsec.server.rules.refusal import Rejected, Verdict
 from parsec.server.service import administration as service
 from parsec.server.service.context import AdministrationContext, Server
+from parsec.server.store.engine import StorageError
 
 Answer: TypeAlias = Callable[[AdministrationContext, Request], Awaitable[Response]]
 B = TypeVar("B")
@@ -45,12 +50,19 @@ def admin_routes(server: Server, guesses: Guesses) -> list[Route]:
 
 class _Failed(Exception):
     def __init__(
-        self, status: int, detail: object, headers: Mapping[str, str] | None = None
+        self,
+        status: int,
+        detail: object,
+        headers: Mapping[str, str] | None = None,
+        *,
+        reason: str | None = None,
     ) -> None:
+        """`reason`: what the log says in place of the detail."""
         super().__init__(detail)
         self.status = status
         self.detail = detail
         self.headers = headers
+        self.reason = reason or (detail if isinstance(detail, str) else "invalid request")
 
 
 class _Endpoint:
@@ -63,14 +75,34 @@ class _Endpoint:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         request = Request(scope, receive)
-        response = await self._response(request)
-        _log.info(
+        # What the line of the log tells beyond what all of them do.
+        request.state.audit = {}
+        begun = time.perf_counter()
+        try:
+            response = await self._response(request)
+        except Exception as error:
+            # They are told and logged where all are, by `Edge`.
+            self._audit(request, 503 if isinstance(error, StorageError) else 500, begun)
+            raise
+        self._audit(request, response.status_code, begun)
+        await response(scope, receive, send)
+
+    def _audit(self, request: Request, status: int, begun: float) -> None:
+        """Who did what, and what came of it: each request, those that are refused too."""
+        answer = self._answers.get(request.method)
+        action = answer.__name__.removeprefix("_") if answer is not None else None
+        seconds = time.perf_counter() - begun
+        self._server.meter.request("administration", action, str(status), seconds)
+        _log.log(
+            logging.WARNING if status in (403, 429) else logging.INFO,
             "administration",
+            address=client_address(request.scope),
+            action=action,
             method=request.method,
             path=request.url.path,
-            status=response.status_code,
+            status=status,
+            **request.state.audit,
         )
-        await response(scope, receive, send)
 
     async def _response(self, request: Request) -> Response:
         answer = self._answers.get(request.method)
@@ -82,12 +114,17 @@ class _Endpoint:
             context = AdministrationContext(server=self._server, now=self._server.clock())
             return await answer(context, request)
         except Objected as objected:
+            _note(request, reason=objected.objection.detail)
             return _error(objected.objection.status, objected.objection.detail)
         except Rejected as rejected:
+            _note(request, reason=rejected.detail)
             return _error(rejected.verdict.status, rejected.detail)
         except InvalidBody as invalid:
+            # Its detail may repeat what it objects to.
+            _note(request, reason="invalid body")
             return _error(422, invalid.detail)
         except _Failed as failed:
+            _note(request, reason=failed.reason)
             return _error(failed.status, failed.detail, failed.headers)
 
     def _check_token(self, request: Request) -> None:
@@ -95,16 +132,22 @@ class _Endpoint:
             token = bearer_token(request.headers.get("authorization", ""))
         except MalformedTokenError:
             raise _Failed(403, "Not authenticated") from None
-        if self._server.settings.administration_token.matches(token):
+        settings, address = self._server.settings, client_address(request.scope)
+        allowed = settings.administration_allowed_addresses
+        is_allowed = allowed is None or is_within(address, allowed)
+        if is_allowed and settings.administration_token.matches(token):
             return
-        seconds = self._guesses.count(client_address(request.scope), now=self._server.clock())
+        seconds = self._guesses.count(address, now=self._server.clock())
         if seconds:
             raise _Failed(429, Verdict.TOO_MANY.detail, {"Retry-After": str(seconds)})
-        raise _Failed(403, "Bad authorization token")
+        # From elsewhere even the right token is a wrong one.
+        reason = None if is_allowed else "address not allowed"
+        raise _Failed(403, "Bad authorization token", reason=reason)
 
 
 async def _create_organization(context: AdministrationContext, request: Request) -> Response:
     body = await _body(CreateOrganization, request)
+    _note(request, organization=body.organization_id, **_given(body))
     address = await service.create_organization(context, body.organization_id, body.change)
     return JSONResponse(
         {
@@ -131,6 +174,7 @@ async def _organization(context: AdministrationContext, request: Request) -> Res
 
 async def _patch_organization(context: AdministrationContext, request: Request) -> Response:
     body = await _body(PatchOrganization, request)
+    _note(request, **_given(body))
     await service.change_organization(context, _organization_id(request), body.change)
     return JSONResponse({})
 
@@ -142,8 +186,18 @@ async def _organization_stats(context: AdministrationContext, request: Request) 
 
 
 async def _users(context: AdministrationContext, request: Request) -> Response:
+    """With `details=true`, which is ours, more about each user, and who was revoked too."""
+    if request.query_params.get("details") == "true":
+        users = await service.all_users(context, _organization_id(request))
+        return JSONResponse({"users": [_detailed_user(one) for one in users]})
     users = await service.active_users(context, _organization_id(request))
     return JSONResponse({"users": [_user(one, frozen=one.is_frozen) for one in users]})
+
+
+async def _totp_overview(context: AdministrationContext, request: Request) -> Response:
+    """A route of ours, which the official server lacks."""
+    users = await service.totp_overview(context, _organization_id(request))
+    return JSONResponse({"users": [_user_totp(one) for one in users]})
 
 
 async def _freeze(context: AdministrationContext, request: Request) -> Response:
@@ -155,6 +209,7 @@ async def _freeze(context: AdministrationContext, request: Request) -> Response:
         user_email=body.user_email,
         frozen=body.frozen,
     )
+    _note(request, user=user.user_id.hex(), frozen=body.frozen)
     return JSONResponse(_user(user, frozen=body.frozen))
 
 
@@ -167,6 +222,7 @@ async def _reset_totp(context: AdministrationContext, request: Request) -> Respo
         user_email=body.user_email,
         send_email=body.send_email,
     )
+    _note(request, user=reset.user.user_id.hex(), mail=_email_sent_status(reset.mail))
     return JSONResponse(
         {
             "user_id": reset.user.user_id.hex(),
@@ -195,6 +251,7 @@ _ANSWERS: Mapping[str, Mapping[str, Answer]] = {
     "/administration/organizations/{organization_id}/stats": {"GET": _organization_stats},
     "/administration/organizations/{organization_id}/users": {"GET": _users},
     "/administration/organizations/{organization_id}/users/freeze": {"POST": _freeze},
+    "/administration/organizations/{organization_id}/users/totp": {"GET": _totp_overview},
     "/administration/organizations/{organization_id}/users/reset_totp": {"POST": _reset_totp},
     "/administration/stats": {"GET": _server_stats},
 }
@@ -224,6 +281,24 @@ def _stats_date(request: Request) -> Instant | None:
         raise _Failed(400, problem) from None
 
 
+# --- The log ---
+
+
+def _note(request: Request, **facts: object) -> None:
+    """Have the request's line of the log tell more: neither e-mail addresses nor links."""
+    request.state.audit.update(facts)
+
+
+def _given(body: CreateOrganization | PatchOrganization) -> dict[str, object]:
+    """The options that a body sets; of the terms of service only in which languages."""
+    options = msgspec.structs.asdict(body.change)
+    return {
+        name: list(value) if isinstance(value, dict) else value
+        for name, value in options.items()
+        if value is not msgspec.UNSET
+    }
+
+
 # --- Writing answers ---
 
 
@@ -238,6 +313,37 @@ def _user(user: UserRecord, *, frozen: bool) -> dict[str, Any]:
         "user_name": user.human_handle.label,
         "frozen": frozen,
     }
+
+
+def _detailed_user(user: UserRecord) -> dict[str, Any]:
+    return {
+        **_user(user, frozen=user.is_frozen),
+        "profile": user.profile.value,
+        "created_on": _date(user.created_on),
+        "revoked_on": _date_or_null(user.revoked_on),
+    }
+
+
+def _user_totp(overview: service.TotpOverview) -> dict[str, Any]:
+    standing = overview.standing
+    return {
+        **_user(overview.user, frozen=overview.user.is_frozen),
+        "state": _totp_state(standing),
+        "set_up_on": _date_or_null(standing.completed_on),
+        "last_used_on": _date_or_null(standing.last_success_on),
+        "failures": standing.failures.count,
+        "throttled_until": _date_or_null(overview.throttled_until),
+        "opaque_keys": standing.keys,
+        "reset_pending_since": _date_or_null(overview.reset_pending_since),
+        "reset_count": standing.resets,
+        "resets": [_date(on) for on in standing.last_resets],
+    }
+
+
+def _totp_state(standing: TotpStanding) -> str:
+    if standing.completed_on is not None:
+        return "SET_UP"
+    return "BEGUN" if standing.has_secret else "NOT_SET_UP"
 
 
 def _email_sent_status(mail: Outcome | None) -> str:
@@ -259,6 +365,10 @@ def _tos(tos: TermsOfService | None) -> dict[str, Any] | None:
 def _date(instant: Instant) -> str:
     seconds, microseconds = divmod(int(instant), 1_000_000)
     return f"{Instant.from_seconds(seconds)}"[:-1] + f".{microseconds:06}Z"
+
+
+def _date_or_null(instant: Instant | None) -> str | None:
+    return _date(instant) if instant is not None else None
 
 
 def _stats(stats: OrganizationStats) -> dict[str, Any]:

@@ -15,11 +15,14 @@ from parsec.server.http.admin import admin_routes
 from parsec.server.http.answer import send_answer, send_detail
 from parsec.server.http.edge import Edge
 from parsec.server.http.guesses import Guesses
-from parsec.server.http.pages import landing_page, not_found_page
+from parsec.server.http.health import Health
+from parsec.server.http.pages import NEVER_KEPT, landing_page, link_page, not_found_page
 from parsec.server.http.rpc import answer_rpc
 from parsec.server.http.sse import answer_events
+from parsec.server.rules.negotiation import preferred_language, wants_page
 from parsec.server.rules.redirect import redirect_location
 from parsec.server.service.context import Server
+from parsec.server.settings import Language
 
 _ORGANIZATION_FAMILIES = {
     "anonymous": Family.ANONYMOUS,
@@ -45,7 +48,7 @@ def make_app(server: Server) -> ASGIApp:
             allow_headers=["Api-Version", "Authorization", "User-Agent", "Last-Event-ID"],
             max_age=600,
         )
-    return Edge(app, tls=settings.server_addr.use_ssl)
+    return Edge(app, tls=settings.server_addr.use_ssl, entropy=server.entropy)
 
 
 class _Rpc:
@@ -55,6 +58,7 @@ class _Rpc:
         self._server = server
         self._guesses = guesses
         self._others = others
+        self._health = Health(server)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -74,6 +78,12 @@ class _Rpc:
                     await answer_events(
                         self._server, self._guesses, organization, scope, receive, send
                     )
+            case ["health"]:
+                if await _allowed(scope, send, "GET"):
+                    await self._health.answer_health(send)
+            case ["ready"]:
+                if await _allowed(scope, send, "GET"):
+                    await self._health.answer_ready(send)
             case [family, *rest, ""] if _is_rpc_path(family, rest):
                 await _redirect_without_slash(scope, send)
             case _:
@@ -121,17 +131,32 @@ async def _allowed(scope: Scope, send: Send, *methods: str) -> bool:
 def _pages(server: Server, guesses: Guesses) -> ASGIApp:
     """Administration, redirection, and what a browser may come across."""
 
-    async def landing(request: Request) -> Response:  # noqa: ARG001
-        return landing_page()
+    def language(request: Request) -> Language:
+        accepted = request.headers.get("accept-language", "")
+        return preferred_language(accepted, default=server.settings.default_language)
+
+    async def landing(request: Request) -> Response:
+        return landing_page(language(request))
 
     async def redirect(request: Request) -> Response:
         raw_path: bytes = request.scope.get("raw_path") or request.url.path.encode()
         location = redirect_location(
             server.settings.server_addr,
-            raw_path.decode("latin-1").removeprefix("/redirect"),
+            raw_path.decode("latin-1").removeprefix("/redirect/"),
             request.scope["query_string"].decode("latin-1"),
         )
-        return RedirectResponse(location, status_code=302)
+        # Programs want to be led on. Browsers would show nothing where no app opens the link.
+        if wants_page(request.headers.get("accept", "")):
+            return link_page(location, language(request))
+        return RedirectResponse(location, status_code=302, headers=NEVER_KEPT)
+
+    async def http_error(request: Request, error: Exception) -> Response:
+        assert isinstance(error, HTTPException)
+        if error.status_code == HTTPStatus.NOT_FOUND:
+            return not_found_page(language(request))
+        return JSONResponse(
+            {"detail": error.detail}, status_code=error.status_code, headers=error.headers
+        )
 
     return Starlette(
         routes=[
@@ -139,14 +164,5 @@ def _pages(server: Server, guesses: Guesses) -> ASGIApp:
             Route("/", landing, methods=["GET"]),
             Route("/redirect/{path:path}", redirect, methods=["GET"]),
         ],
-        exception_handlers={HTTPException: _http_error},
-    )
-
-
-async def _http_error(request: Request, error: Exception) -> Response:  # noqa: ARG001
-    assert isinstance(error, HTTPException)
-    if error.status_code == HTTPStatus.NOT_FOUND:
-        return not_found_page()
-    return JSONResponse(
-        {"detail": error.detail}, status_code=error.status_code, headers=error.headers
+        exception_handlers={HTTPException: http_error},
     )

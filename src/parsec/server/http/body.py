@@ -14,6 +14,8 @@ MAX_BODY = 1 << 20
 BODY_SECONDS = 30.0
 """How long a request may take to come (docs/operate.md)."""
 
+_MAX_LENGTH_DIGITS = 20
+
 Headers: TypeAlias = Mapping[bytes, bytes]
 """By name in lower case."""
 
@@ -21,7 +23,8 @@ Headers: TypeAlias = Mapping[bytes, bytes]
 def check_declared_size(headers: Headers) -> None:
     """What a request says of its size, which costs nothing to know. Raises Rejected."""
     length = headers.get(b"content-length", b"0")
-    if not length.isdigit() or int(length) > MAX_BODY:
+    # Python refuses to read numbers of thousands of digits.
+    if not length.isdigit() or len(length) > _MAX_LENGTH_DIGITS or int(length) > MAX_BODY:
         raise Rejected(Verdict.TOO_LARGE)
 
 

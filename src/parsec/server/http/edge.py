@@ -1,10 +1,12 @@
-"""What all answers have in common: a few headers, and that failures tell nothing."""
+"""What all answers have in common: a few headers, a name, and that failures tell nothing."""
 
+import contextvars
 from collections.abc import Sequence
 
 import structlog
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from parsec.crypto.entropy import Entropy
 from parsec.server.http.answer import (
     CLOSE_HEADER,
     RawHeaders,
@@ -12,6 +14,9 @@ from parsec.server.http.answer import (
     send_detail,
 )
 from parsec.server.store.engine import StorageError
+
+REQUEST: contextvars.ContextVar[str] = contextvars.ContextVar("request")
+"""The name of the request that is being answered, also for what is begun on its behalf."""
 
 _HEADERS: RawHeaders = (
     (b"server", b"parsec/3"),
@@ -21,21 +26,34 @@ _HEADERS: RawHeaders = (
 # For who has come by TLS once; a year is what browsers expect.
 _TLS_ONLY = (b"strict-transport-security", b"max-age=31536000")
 
+# What somebody may complain about is found in the log by the name of the request.
+_FIRST_ERROR = 400
+
 _log = structlog.get_logger()
 
 
 class Edge:
     """Stands around an application."""
 
-    def __init__(self, app: ASGIApp, *, tls: bool) -> None:
+    def __init__(self, app: ASGIApp, *, tls: bool, entropy: Entropy) -> None:
         """`tls`: clients reach the server by TLS, whoever speaks it."""
         self._app = app
+        self._entropy = entropy
         self._headers: Sequence[tuple[bytes, bytes]] = (*_HEADERS, _TLS_ONLY) if tls else _HEADERS
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
+        # Of our own making, whatever the client calls it: a name that others choose proves nothing.
+        request = self._entropy(8).hex()
+        before = REQUEST.set(request)
+        try:
+            await self._answer(request, scope, receive, send)
+        finally:
+            REQUEST.reset(before)
+
+    async def _answer(self, request: str, scope: Scope, receive: Receive, send: Send) -> None:
         is_started = False
 
         async def send_with_headers(message: Message) -> None:
@@ -43,6 +61,8 @@ class Edge:
             if message["type"] == "http.response.start":
                 is_started = True
                 message["headers"] = [*message["headers"], *self._headers]
+                if message["status"] >= _FIRST_ERROR:
+                    message["headers"].append((b"x-request-id", request.encode()))
             await send(message)
 
         try:

@@ -5,7 +5,9 @@ anything about the state of its organization and user, and that no body is read 
 call. The first check that fails is the answer.
 """
 
+import time
 from collections.abc import Awaitable, Callable, Mapping
+from functools import lru_cache
 from typing import Any, TypeAlias
 
 import msgspec
@@ -14,6 +16,7 @@ from starlette.types import Receive, Scope, Send
 
 from parsec.data.people import OrganizationID
 from parsec.protocol.authentication import (
+    DeviceToken,
     MalformedTokenError,
     bearer_token,
     load_account_token,
@@ -36,6 +39,7 @@ from parsec.server.service.authentication import (
     invited_context,
 )
 from parsec.server.service.context import Context, Server
+from parsec.server.store.engine import StorageError
 from parsec.wire.msgpack import MalformedError
 
 _MSGPACK = b"application/msgpack"
@@ -104,6 +108,11 @@ async def _account(server: Server, envelope: Envelope) -> Context:  # noqa: ARG0
     raise Rejected(Verdict.BAD_AUTHENTICATION)
 
 
+@lru_cache(maxsize=4096)  # Clients send one token for all requests of a second.
+def _device_token(text: str) -> DeviceToken:
+    return load_device_token(text)
+
+
 ROUTES: Mapping[Family, Route] = {
     route.family: route
     for route in (
@@ -115,9 +124,7 @@ ROUTES: Mapping[Family, Route] = {
             load_token=load_invitation_token,
             size_first=False,
         ),
-        Route(
-            family=Family.AUTHENTICATED, authenticate=_authenticated, load_token=load_device_token
-        ),
+        Route(family=Family.AUTHENTICATED, authenticate=_authenticated, load_token=_device_token),
         Route(family=Family.TOS, authenticate=_tos, load_token=load_device_token),
         Route(
             family=Family.AUTHENTICATED_ACCOUNT,
@@ -139,18 +146,23 @@ async def answer_rpc(
 ) -> None:
     """Answer a request for a command; `organization` is that part of its path."""
     call = _Call(server, ROUTES[family], organization, scope, receive)
+    told: dict[str, object] = {}
     try:
-        reply = await call.reply()
-    except Refused as refused:
-        call.log(_status(refused.reply), reason=str(refused))
-        reply = refused.reply
+        try:
+            reply = await call.reply()
+        except Refused as refused:
+            reply, told = refused.reply, {"reason": str(refused)}
+        guesses.check_reply(call.kind, reply, client_address(scope), now=server.clock)
     except Rejected as found:
         rejected = guesses.judged(found, client_address(scope), now=server.clock())
         call.log(rejected.verdict.name.lower(), http=rejected.verdict.status, reason=str(rejected))
         await send_rejection(send, rejected)
         return
-    else:
-        call.log(_status(reply))
+    except Exception as error:
+        # They are told and logged where all are, by `Edge`.
+        call.count("storage_failed" if isinstance(error, StorageError) else "bug")
+        raise
+    call.log(_status(reply), **told)
     body = dump_reply(reply) if reply is not None else b""
     await send_answer(send, 200, (_MSGPACK_HEADER, API_VERSION_HEADER), body)
 
@@ -174,6 +186,7 @@ class _Call:
         self._headers: Headers = dict(scope["headers"])
         self._context: Context | None = None
         self._request: Request[Any] | None = None
+        self._begun = time.perf_counter()
 
     async def reply(self) -> Reply | None:
         """None for a mere test that the organization exists. Raises Refused or Rejected."""
@@ -205,23 +218,42 @@ class _Call:
 
     def log(self, status: str, **more: object) -> None:
         """One line, with identifiers only: no token, no content."""
+        self.count(status)
         device = getattr(self._context, "device_id", None)
         _log.info(
             "rpc",
-            request=self._server.entropy(2).hex(),
             auth=self._route.family.value,
             organization=self._organization,
             device=device.hex() if device is not None else None,
-            cmd=command_name(type(self._request)) if self._request is not None else None,
+            cmd=self._name,
             status=status,
             **more,
         )
 
+    def count(self, status: str) -> None:
+        """One more request with that end."""
+        seconds = time.perf_counter() - self._begun
+        self._server.meter.request(self._route.family.value, self._name, status, seconds)
+
+    @property
+    def kind(self) -> type[Request[Any]] | None:
+        """The command, once it is known."""
+        return type(self._request) if self._request is not None else None
+
+    @property
+    def _name(self) -> str | None:
+        return command_name(self.kind) if self.kind is not None else None
+
 
 def check_version(headers: Headers) -> ApiVersion:
     """The version of the API that the client speaks. Raises Rejected."""
+    return _version(headers.get(b"api-version", b""))
+
+
+@lru_cache(maxsize=64)  # All clients say one of a few things.
+def _version(header: bytes) -> ApiVersion:
     try:
-        version = ApiVersion.parse(headers.get(b"api-version", b"").decode("latin-1"))
+        version = ApiVersion.parse(header.decode("latin-1"))
     except ValueError:
         raise Rejected(Verdict.BAD_VERSION) from None
     if not API_VERSION.understands(version):
@@ -229,6 +261,7 @@ def check_version(headers: Headers) -> ApiVersion:
     return version
 
 
+@lru_cache(maxsize=1024)
 def check_organization_id(text: str | None) -> OrganizationID | None:
     """The organization that a path names, if any. Raises Rejected."""
     try:

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import time
 
 import structlog
 from starlette.types import Receive, Scope, Send
@@ -35,6 +36,9 @@ _STREAM_HEADERS = (
     (b"cache-control", b"no-cache"),
 )
 
+# How a stream is counted among the requests.
+_FAMILY, _COMMAND = "authenticated", "events"
+
 _log = structlog.get_logger()
 
 
@@ -48,22 +52,28 @@ async def answer_events(
 ) -> None:
     """Send the events that concern a device until the server or the client ends it."""
     headers: Headers = dict(scope["headers"])
+    meter, begun = server.meter, time.perf_counter()
     try:
         subscription, first_frame = await _open(server, organization, scope, headers)
     except Rejected as found:
         rejected = guesses.judged(found, client_address(scope), now=server.clock())
-        _log.info("events", organization=organization, status=rejected.verdict.name.lower())
+        status = rejected.verdict.name.lower()
+        meter.request(_FAMILY, _COMMAND, status, time.perf_counter() - begun)
+        _log.info("events", organization=organization, status=status)
         await send_rejection(send, rejected)
         return
+    meter.request(_FAMILY, _COMMAND, "opened", time.perf_counter() - begun)
     about = {"organization": organization, "device": subscription.device_id.hex()}
     _log.info("events", status="opened", **about)
+    meter.stream_opened()
     watch = asyncio.create_task(_close_when_gone(receive, subscription))
     try:
         await send({"type": "http.response.start", "status": 200, "headers": list(_STREAM_HEADERS)})
-        await _send_frames(send, first_frame, subscription, server.settings.sse_keepalive)
+        await _send_frames(send, first_frame, subscription, server)
     finally:
         subscription.close()
         watch.cancel()
+        meter.stream_closed()
         _log.info("events", status="closed", **about)
 
 
@@ -89,14 +99,18 @@ async def _open(
 
 
 async def _send_frames(
-    send: Send, first_frame: bytes, subscription: Subscription, keepalive: float | None
+    send: Send, first_frame: bytes, subscription: Subscription, server: Server
 ) -> None:
     await send({"type": "http.response.body", "body": first_frame, "more_body": True})
     is_over = False
     while not is_over:
-        has_come = await subscription.wait(keepalive)
+        has_come = await subscription.wait(server.settings.sse_keepalive)
         is_over = subscription.is_closed
-        frames = b"".join(subscription.take()) if has_come else KEEPALIVE_FRAME
+        frames = KEEPALIVE_FRAME
+        if has_come:
+            waiting = subscription.take()
+            frames = b"".join(waiting)
+            server.meter.events(len(waiting))
         if frames:
             await send({"type": "http.response.body", "body": frames, "more_body": True})
     await send({"type": "http.response.body", "body": b""})

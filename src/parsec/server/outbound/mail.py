@@ -1,9 +1,7 @@
 """The mails that the server sends: to whom they go and what they say."""
 
-import unicodedata
-from collections.abc import Callable
-from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from collections.abc import Callable, Mapping
+from typing import Protocol
 
 import structlog
 
@@ -13,10 +11,9 @@ from parsec.data.ids import AccessToken, UserID
 from parsec.data.instant import Instant
 from parsec.data.people import EmailAddress, HumanHandle, OrganizationID
 from parsec.protocol.invite import InvitationEmailSentStatus
-from parsec.server.outbound.mailer import Envelope, Mailer, Outcome
-
-if TYPE_CHECKING:
-    from jinja2 import Environment
+from parsec.server.outbound.mail_templates import TOTP_RESET, MailTemplates, TemplateFailure
+from parsec.server.outbound.mailer import Envelope, Mailer, Outcome, one_line
+from parsec.server.settings import Language
 
 _TEMPLATES = {
     InvitationType.USER: "user_invitation",
@@ -24,6 +21,18 @@ _TEMPLATES = {
     InvitationType.SHAMIR_RECOVERY: "shamir_recovery_invitation",
 }
 
+_INVITED_BY = {
+    Language.EN: "[Parsec] {greeter} invited you to {organization}",
+    Language.FR: "[Parsec] {greeter} vous invite dans {organization}",
+}
+_NEW_DEVICE = {
+    Language.EN: "[Parsec] New device invitation to {organization}",
+    Language.FR: "[Parsec] Un nouvel appareil pour {organization}",
+}
+_TOTP_RESET = {
+    Language.EN: "[Parsec] Your MFA has been reset for {organization}",
+    Language.FR: "[Parsec] Vos codes MFA ont été réinitialisés pour {organization}",
+}
 
 _log = structlog.get_logger()
 
@@ -68,16 +77,17 @@ class WrittenMails:
         server_addr: ServerAddr,
         clock: Callable[[], Instant],
         entropy: Entropy,
-        template_dir: Path | None = None,
+        templates: MailTemplates,
+        language: Language = Language.EN,
     ) -> None:
-        """`template_dir` replaces the templates of the package, all of them."""
+        """`language` is that of the subjects."""
         self._mailer = mailer
         self._sender = sender
         self._server_addr = server_addr
         self._clock = clock
         self._entropy = entropy
-        self._template_dir = template_dir
-        self._environment: Environment | None = None
+        self._templates = templates
+        self._language = language
 
     async def send_invitation(
         self,
@@ -92,16 +102,15 @@ class WrittenMails:
         address = InvitationAddr(
             server=self._server_addr, organization_id=organization_id, type=kind, token=token
         )
-        envelope = self._envelope(
+        outcome = await self._send(
             _TEMPLATES[kind],
-            subject=_invitation_subject(organization_id, greeter),
+            _NEW_DEVICE if greeter is None else _INVITED_BY,
             to=to,
-            reply_to=greeter,
-            organization=organization_id,
-            greeter=one_line(greeter.label) if greeter else None,
+            organization_id=organization_id,
+            greeter=greeter,
             link=address.http_redirection_url,
         )
-        match await self._mailer.send(envelope):
+        match outcome:
             case Outcome.SENT:
                 return InvitationEmailSentStatus.SUCCESS
             case Outcome.RECIPIENT_REFUSED:
@@ -121,82 +130,44 @@ class WrittenMails:
         address = TOTPResetAddr(
             server=self._server_addr, organization_id=organization_id, user_id=user_id, token=token
         )
-        # As the environment of the templates, at the first mail.
-        from jinja2 import TemplateError
+        return await self._send(
+            TOTP_RESET,
+            _TOTP_RESET,
+            to=to,
+            organization_id=organization_id,
+            greeter=None,
+            link=address.http_redirection_url,
+        )
 
-        try:
-            envelope = self._envelope(
-                "totp_reset",
-                subject=f"[Parsec] Your MFA has been reset for {organization_id}",
-                to=to,
-                reply_to=None,
-                organization=organization_id,
-                link=address.http_redirection_url,
-            )
-        except TemplateError as error:
-            # An operator's own templates may lack this one. The reset is done, and has to be told.
-            _log.error("mail not written", template="totp_reset", error=type(error).__name__)
-            return Outcome.BAD_SMTP_CONFIG
-        return await self._mailer.send(envelope)
-
-    def _envelope(
+    async def _send(
         self,
         template: str,
+        subjects: Mapping[Language, str],
         *,
-        subject: str,
         to: EmailAddress,
-        reply_to: HumanHandle | None,
-        **values: str | None,
-    ) -> Envelope:
-        return Envelope(
+        organization_id: OrganizationID,
+        greeter: HumanHandle | None,
+        link: str,
+    ) -> Outcome:
+        values = {"organization": str(organization_id)}
+        if greeter is not None:
+            values["greeter"] = one_line(greeter.label)
+        try:
+            texts = self._templates.texts(template, {**values, "link": link})
+        except TemplateFailure as failure:
+            # They were tried at the start, but an operator may have changed them since. What the
+            # mail tells of is done; the link stays out of the log.
+            cause = type(failure.__cause__).__name__
+            _log.error("mail not written", template=template, error=cause)
+            return Outcome.BAD_SMTP_CONFIG
+        envelope = Envelope(
             sender=self._sender,
             to=to,
-            reply_to=reply_to,
-            subject=subject,
-            text=self._render(f"{template}.txt", values),
-            html=self._render(f"{template}.html", values),
+            reply_to=greeter,
+            subject=subjects[self._language].format(**values),
+            text=texts.plain,
+            html=texts.html,
             date=self._clock(),
             message_id=f"<{self._entropy(16).hex()}@{self._server_addr.hostname}>",
         )
-
-    def _render(self, name: str, values: dict[str, str | None]) -> str:
-        if self._environment is None:
-            self._environment = _environment(self._template_dir)
-        return self._environment.get_template(name).render(values)
-
-
-def one_line(text: str) -> str:
-    """What a person is called, without what could begin a new line or turn the text around."""
-    return "".join(
-        " " if unicodedata.category(character) in ("Cc", "Cf", "Zl", "Zp") else character
-        for character in text
-    )
-
-
-def _invitation_subject(organization_id: OrganizationID, greeter: HumanHandle | None) -> str:
-    if greeter is None:
-        return f"[Parsec] New device invitation to {organization_id}"
-    return f"[Parsec] {one_line(greeter.label)} invited you to {organization_id}"
-
-
-def _environment(template_dir: Path | None) -> "Environment":
-    # Imported at the first mail: most runs of the program send none.
-    from jinja2 import (
-        Environment,
-        FileSystemLoader,
-        PackageLoader,
-        StrictUndefined,
-        select_autoescape,
-    )
-
-    loader = (
-        FileSystemLoader(template_dir)
-        if template_dir is not None
-        else PackageLoader("parsec.server.outbound")
-    )
-    return Environment(
-        loader=loader,
-        autoescape=select_autoescape(["html"]),
-        undefined=StrictUndefined,
-        keep_trailing_newline=True,
-    )
+        return await self._mailer.send(envelope)

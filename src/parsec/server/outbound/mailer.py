@@ -6,6 +6,8 @@ import email.policy
 import email.utils
 import enum
 import os
+import unicodedata
+from collections.abc import Sequence
 from email.headerregistry import Address
 from email.message import EmailMessage
 from pathlib import Path
@@ -18,6 +20,7 @@ from parsec.data.instant import Instant
 from parsec.data.people import EmailAddress, HumanHandle
 from parsec.server.settings import SmtpServer
 
+# For the whole conversation, in which a server may also answer word by word.
 _TIMEOUT_SECONDS = 20
 
 # Not every server on the way takes eight bits.
@@ -79,8 +82,10 @@ class FolderMailer:
 class SmtpMailer:
     """Hands mails over to a server, one connection each."""
 
-    def __init__(self, server: SmtpServer) -> None:
+    def __init__(self, server: SmtpServer, *, timeout: float = _TIMEOUT_SECONDS) -> None:
+        """`timeout` is in seconds, from the look-up of the host to the end."""
         self._server = server
+        self._timeout = timeout
 
     async def send(self, envelope: Envelope, /) -> Outcome:
         """Neither retries nor queues: the caller is told at once."""
@@ -93,20 +98,21 @@ class SmtpMailer:
         server = self._server
         has_login = server.user is not None and server.password is not None
         try:
-            await aiosmtplib.send(
-                message,
-                sender=envelope.sender,
-                recipients=[envelope.to],
-                hostname=server.host,
-                port=server.port,
-                username=server.user if has_login else None,
-                password=server.password.reveal() if has_login and server.password else None,
-                use_tls=server.use_tls,
-                start_tls=server.start_tls and not server.use_tls,
-                timeout=_TIMEOUT_SECONDS,
-            )
-        except aiosmtplib.SMTPRecipientsRefused:
-            outcome = Outcome.RECIPIENT_REFUSED
+            async with asyncio.timeout(self._timeout):
+                await aiosmtplib.send(
+                    message,
+                    sender=envelope.sender,
+                    recipients=[envelope.to],
+                    hostname=server.host,
+                    port=server.port,
+                    username=server.user if has_login else None,
+                    password=server.password.reveal() if has_login and server.password else None,
+                    use_tls=server.use_tls,
+                    start_tls=server.start_tls and not server.use_tls,
+                    timeout=self._timeout,
+                )
+        except aiosmtplib.SMTPRecipientsRefused as refused:
+            outcome = _refusal([one.code for one in refused.recipients])
         except aiosmtplib.SMTPConnectResponseError:
             outcome = Outcome.SERVER_UNAVAILABLE
         except (aiosmtplib.SMTPException, OSError, ValueError) as error:
@@ -119,14 +125,24 @@ class SmtpMailer:
         return outcome
 
 
+def _refusal(codes: Sequence[int]) -> Outcome:
+    """What it means that a server does not take a recipient."""
+    # 4xx: not now, as servers that want a second attempt tell everybody (RFC 5321, 4.2.1). The
+    # address may be all right.
+    if all(400 <= code < 500 for code in codes):
+        return Outcome.SERVER_UNAVAILABLE
+    return Outcome.RECIPIENT_REFUSED
+
+
 def mime_message(envelope: Envelope) -> EmailMessage | None:
     """The mail as it travels; None for a recipient whose address no mail server can take."""
     to = envelope.to
-    # Addresses may hold folded lines and quoted spaces, which must not reach an SMTP dialogue.
-    if not to.isprintable() or " " in to:
+    # Addresses may hold folded lines and quoted spaces, which must not reach an SMTP dialogue, and
+    # what the library takes for encoded words (see `header_text`).
+    if not to.isprintable() or " " in to or "=?" in to:
         return None
     message = EmailMessage(policy=_POLICY)
-    message["Subject"] = envelope.subject
+    message["Subject"] = header_text(envelope.subject)
     message["From"] = envelope.sender
     message["To"] = to
     if envelope.reply_to is not None:
@@ -139,9 +155,28 @@ def mime_message(envelope: Envelope) -> EmailMessage | None:
     return message
 
 
+def one_line(text: str) -> str:
+    """What a person is called, without what could begin a new line or turn the text around."""
+    return "".join(
+        " " if unicodedata.category(character) in ("Cc", "Cf", "Zl", "Zp") else character
+        for character in text
+    )
+
+
+def header_text(text: str) -> str:
+    """What a header may hold: one line, in which nothing is encoded but by us.
+
+    The library decodes encoded words (RFC 2047) in what it is given, and writes what comes out of
+    them as it is: line ends, and with them other headers.
+    """
+    return one_line(text).replace("=?", "= ?")
+
+
 def _set_reply_to(message: EmailMessage, person: HumanHandle) -> None:
     try:
-        message["Reply-To"] = Address(display_name=person.label, addr_spec=person.email)
+        message["Reply-To"] = Address(
+            display_name=header_text(person.label), addr_spec=person.email
+        )
     except (ValueError, IndexError, email.errors.MessageError):
         # Of the more exotic addresses and names; the mail is good without.
         return

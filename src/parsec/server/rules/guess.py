@@ -43,7 +43,9 @@ def place_of(address: str) -> str:
     try:
         parsed = ipaddress.ip_address(address)
     except ValueError:
-        return address
+        # What a careless proxy passes on unread: who makes up another text for each guess
+        # gains nothing by it.
+        return "unknown"
     if parsed.version == 4:
         return str(parsed)
     if parsed.ipv4_mapped is not None:

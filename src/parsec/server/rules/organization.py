@@ -1,15 +1,14 @@
 """How an organization begins, and what the administration may make of it."""
 
-import hmac
-
 import msgspec
 
 from parsec.crypto.errors import CryptoError
+from parsec.crypto.keys import HashDigest
 from parsec.crypto.rsa import SequesterVerifyKey
 from parsec.data.certificates import SequesterAuthorityCertificate
 from parsec.data.ids import AccessToken
 from parsec.data.instant import Instant
-from parsec.data.people import OrganizationID, UserProfile
+from parsec.data.people import OrganizationID
 from parsec.protocol.organization import OrganizationBootstrap
 from parsec.protocol.statuses import (
     InvalidBootstrapToken,
@@ -20,7 +19,7 @@ from parsec.server.records import OrganizationRecord, TermsOfService
 from parsec.server.rules.certificate import Signer, load_signed
 from parsec.server.rules.refusal import Refused
 from parsec.server.rules.timestamp import check_ballpark
-from parsec.server.rules.user import NewUser, check_new_user
+from parsec.server.rules.user import NewUser, check_first_user
 from parsec.server.settings import InitialOrganization
 
 
@@ -36,7 +35,7 @@ def new_organization(
     minimum = initial.realm_minimum_archiving_period_before_deletion
     return OrganizationRecord(
         organization_id=organization_id,
-        bootstrap_token=bootstrap_token,
+        bootstrap_token_digest=None if bootstrap_token is None else HashDigest.of(bootstrap_token),
         created_on=now,
         bootstrapped_on=None,
         root_verify_key=None,
@@ -87,16 +86,14 @@ def check_bootstrap(
     bootstrap = _check_certificates(request, now=now)
     if organization.bootstrapped_on is not None:
         raise Refused(OrganizationAlreadyBootstrapped())
-    if not _same_token(request.bootstrap_token, organization.bootstrap_token):
+    if not _is_token(request.bootstrap_token, organization.bootstrap_token_digest):
         raise Refused(InvalidBootstrapToken())
     return bootstrap
 
 
 def _check_certificates(request: OrganizationBootstrap, *, now: Instant) -> Bootstrap:
     root = Signer(device_id=None, key=request.root_verify_key)
-    first = check_new_user(request, root, now=now)
-    if first.user.profile is not UserProfile.ADMIN:
-        raise Refused(InvalidCertificate(), "the first user is no administrator")
+    first = check_first_user(request, root, now=now)
     signed = request.sequester_authority_certificate
     if signed is not None:
         _check_authority(signed, root, first, now=now)
@@ -114,7 +111,8 @@ def _check_authority(signed: bytes, root: Signer, first: NewUser, *, now: Instan
         raise Refused(InvalidCertificate(), "the dates of user and authority differ")
 
 
-def _same_token(given: AccessToken | None, stored: AccessToken | None) -> bool:
-    if given is None or stored is None:
-        return given is stored
-    return hmac.compare_digest(given, stored)
+def _is_token(given: AccessToken | None, digest: HashDigest | None) -> bool:
+    if given is None or digest is None:
+        return given is None and digest is None
+    # Digests compare in constant time.
+    return HashDigest.of(given) == digest

@@ -9,6 +9,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 
 import msgspec
 
+from parsec.crypto.keys import HashDigest
 from parsec.data.address import InvitationType
 from parsec.data.certificates import (
     ShamirRecoveryBriefCertificate,
@@ -203,8 +204,8 @@ def check_reveal(
     """The set-up to reveal; `setup` is that of the usable invitation. Raises Refused."""
     if invitation.type is not InvitationType.SHAMIR_RECOVERY or setup is None:
         raise Refused(BadInvitationType())
-    # Tokens compare in constant time.
-    if setup.reveal_token != reveal_token:
+    # Digests compare in constant time.
+    if setup.reveal_token_digest != HashDigest.of(reveal_token):
         raise Refused(BadRevealToken())
     return setup
 

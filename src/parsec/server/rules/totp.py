@@ -20,7 +20,14 @@ from parsec.crypto.totp import SECRET_SIZE, TOLERATED_STEPS, accepted_codes, tim
 from parsec.data.ids import AccessToken
 from parsec.data.instant import Instant
 from parsec.protocol.statuses import AlreadySetup, BadToken, InvalidOneTimePassword
-from parsec.server.records import Failures, OpaqueKeyRecord, TotpRecord, TotpSecret, UserRecord
+from parsec.server.records import (
+    Failures,
+    OpaqueKeyRecord,
+    TotpRecord,
+    TotpSecret,
+    TotpStanding,
+    UserRecord,
+)
 from parsec.server.rules.refusal import Refused, Rejected, Verdict
 
 _SECOND = 1_000_000
@@ -155,6 +162,28 @@ def throttled_until(failures: Failures) -> Instant | None:
 
 def _user_throttled_until(failures: Failures) -> Instant | None:
     return throttled_until(failures) if failures.count > TOLERATED_BY_USER else None
+
+
+# --- Overview ---
+
+
+def waits_until(standing: TotpStanding, *, now: Instant) -> Instant | None:
+    """Until when no code is looked at, for at least one of a user's keys; None if for no longer."""
+    until = _latest(
+        _user_throttled_until(standing.failures), *map(throttled_until, standing.failing_keys)
+    )
+    return until if until is not None and now <= until else None
+
+
+def pending_reset(standing: TotpStanding, *, now: Instant, lifetime: int | None) -> Instant | None:
+    """When the link was made that a user may still set up with; None if there is none."""
+    reset_on = standing.reset_on
+    if standing.completed_on is not None or not standing.has_reset_token or reset_on is None:
+        return None
+    return None if _is_over(reset_on, lifetime, now) else reset_on
+
+
+# --- Codes ---
 
 
 def accepted_step(secret: TotpSecret, code: str, *, now: Instant) -> int | None:

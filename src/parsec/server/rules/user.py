@@ -82,25 +82,70 @@ def check_is_admin(author: Author) -> None:
 def check_certificates(request: UserCreate, author: Author, *, now: Instant) -> NewUser:
     """A user and a device that belong together, each in both versions. Raises Refused."""
     check_is_admin(author)
-    return check_new_user(request, _signer(author), now=now)
+    return _check_new_user(request, _signer(author), now=now)
 
 
-def check_new_user(
-    request: UserCreate | OrganizationBootstrap, signer: Signer, *, now: Instant
-) -> NewUser:
-    """The same for any signer. Raises Refused."""
-    user = load_signed(UserCertificate, request.user_certificate, signer)
-    device = load_signed(DeviceCertificate, request.device_certificate, signer)
-    redacted_user = load_signed(UserCertificate, request.redacted_user_certificate, signer)
-    redacted_device = load_signed(DeviceCertificate, request.redacted_device_certificate, signer)
-    if user.timestamp != device.timestamp:
+def check_outsider(profile: UserProfile, author: Author, *, is_enforced: bool) -> None:
+    """Where the operator wants it, nobody becomes an external user against the organization's wish.
+
+    Otherwise that wish is for clients to heed (server-core.md 20, 21). Raises Refused.
+    """
+    allowed = author.organization.user_profile_outsider_allowed
+    if is_enforced and profile is UserProfile.OUTSIDER and not allowed:
+        raise Refused(AuthorNotAllowed(), "the organization allows no external users")
+
+
+def check_first_user(request: OrganizationBootstrap, root: Signer, *, now: Instant) -> NewUser:
+    """The administrator with whom an organization begins. Raises Refused."""
+    papers = _load_papers(request, root)
+    if papers.user.profile is not UserProfile.ADMIN:
+        raise Refused(InvalidCertificate(), "the first user is no administrator")
+    _check_same_date(papers)
+    _check_same_user(papers)
+    check_ballpark(papers.user.timestamp, now=now)
+    return _checked(papers)
+
+
+def _check_new_user(request: UserCreate, signer: Signer, *, now: Instant) -> NewUser:
+    papers = _load_papers(request, signer)
+    _check_same_date(papers)
+    check_ballpark(papers.user.timestamp, now=now)
+    _check_same_user(papers)
+    return _checked(papers)
+
+
+class _Papers(msgspec.Struct, frozen=True, kw_only=True):
+    """What a newcomer brings: two certificates, each in both versions."""
+
+    user: UserCertificate
+    redacted_user: UserCertificate
+    device: DeviceCertificate
+    redacted_device: DeviceCertificate
+
+
+def _load_papers(request: UserCreate | OrganizationBootstrap, signer: Signer) -> _Papers:
+    return _Papers(
+        user=load_signed(UserCertificate, request.user_certificate, signer),
+        device=load_signed(DeviceCertificate, request.device_certificate, signer),
+        redacted_user=load_signed(UserCertificate, request.redacted_user_certificate, signer),
+        redacted_device=load_signed(DeviceCertificate, request.redacted_device_certificate, signer),
+    )
+
+
+def _check_same_date(papers: _Papers) -> None:
+    if papers.user.timestamp != papers.device.timestamp:
         raise Refused(InvalidCertificate(), "the dates of user and device differ")
-    check_ballpark(user.timestamp, now=now)
-    if user.user_id != device.user_id:
+
+
+def _check_same_user(papers: _Papers) -> None:
+    if papers.user.user_id != papers.device.user_id:
         raise Refused(InvalidCertificate(), "the first device is another user's")
-    check_redacted_user(user, redacted_user)
-    check_redacted_device(device, redacted_device)
-    return NewUser(user, device)
+
+
+def _checked(papers: _Papers) -> NewUser:
+    check_redacted_user(papers.user, papers.redacted_user)
+    check_redacted_device(papers.device, papers.redacted_device)
+    return NewUser(papers.user, papers.device)
 
 
 def check_new(

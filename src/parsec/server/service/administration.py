@@ -17,11 +17,13 @@ from parsec.server.records import (
     OrganizationRecord,
     OrganizationStats,
     OrganizationTosUpdated,
+    TotpStanding,
     UserRecord,
     UserRevokedOrFrozen,
     UserUnfrozen,
 )
 from parsec.server.rules import administration as rules
+from parsec.server.rules import totp as totp_rules
 from parsec.server.rules.organization import OrganizationChange, changed, new_organization
 from parsec.server.service.context import AdministrationContext
 from parsec.server.store import certificate, organization, totp, user
@@ -104,6 +106,49 @@ async def active_users(
         return await user.active_users(transaction, organization_id)
 
 
+async def all_users(
+    context: AdministrationContext, organization_id: OrganizationID
+) -> Sequence[UserRecord]:
+    """The users, revoked or not, by date of creation. Raises Objected."""
+    async with context.reading() as transaction:
+        rules.check_has_users(await organization.organization(transaction, organization_id))
+        return await user.all_users(transaction, organization_id)
+
+
+class TotpOverview(msgspec.Struct, frozen=True, kw_only=True):
+    """How one-time codes stand for a user now."""
+
+    user: UserRecord
+    standing: TotpStanding
+    throttled_until: Instant | None
+    reset_pending_since: Instant | None
+
+
+async def totp_overview(
+    context: AdministrationContext, organization_id: OrganizationID
+) -> Sequence[TotpOverview]:
+    """How one-time codes stand for each user who is not revoked. Raises Objected."""
+    async with context.reading() as transaction:
+        rules.check_has_users(await organization.organization(transaction, organization_id))
+        users = await user.active_users(transaction, organization_id)
+        standings = await totp.standings(transaction, organization_id)
+    return [
+        _totp_overview(context, one, standings.get(one.user_id, TotpStanding())) for one in users
+    ]
+
+
+def _totp_overview(
+    context: AdministrationContext, record: UserRecord, standing: TotpStanding
+) -> TotpOverview:
+    lifetime = context.settings.totp_reset_lifetime
+    return TotpOverview(
+        user=record,
+        standing=standing,
+        throttled_until=totp_rules.waits_until(standing, now=context.now),
+        reset_pending_since=totp_rules.pending_reset(standing, now=context.now, lifetime=lifetime),
+    )
+
+
 async def freeze_user(
     context: AdministrationContext,
     organization_id: OrganizationID,
@@ -115,6 +160,8 @@ async def freeze_user(
     """Keep a user out for a while, or let it in again. Raises Objected."""
     async with context.writing() as transaction:
         target = await _named_user(transaction, organization_id, user_id, user_email)
+        # Whoever is completing a set-up by a link has done so before, or finds the user frozen.
+        await transaction.lock(totp.totp_lock(organization_id, target.user_id))
         await user.set_frozen(transaction, organization_id, target.user_id, frozen=frozen)
         if frozen:
             # Who wanted the user out does not want it back by a link of before.
@@ -155,7 +202,9 @@ async def reset_totp(
         await totp.reset(
             transaction, organization_id, target.user_id, token_digest=digest, on=context.now
         )
-    context.server.stray_failures.forget(organization_id, target.user_id)
+        await context.server.stray_failures.forget(
+            transaction, organization_id, target.user_id, entropy=context.entropy
+        )
     _log.info("totp reset", organization=organization_id, user=target.user_id.hex())
     mail = None
     if send_email:
@@ -180,8 +229,8 @@ async def _named_user(
     user_id: UserID | None,
     user_email: EmailAddress | None,
 ) -> UserRecord:
-    rules.check_names_one_user(user_id, user_email)
     rules.check_has_users(await organization.organization(transaction, organization_id))
+    rules.check_names_one_user(user_id, user_email)
     if user_id is not None:
         return rules.check_active(await user.user(transaction, organization_id, user_id))
     assert user_email is not None

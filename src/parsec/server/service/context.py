@@ -7,6 +7,7 @@ import contextlib
 import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AbstractAsyncContextManager
+from types import TracebackType
 
 import msgspec
 
@@ -17,14 +18,17 @@ from parsec.data.people import OrganizationID
 from parsec.data.topics import Topic
 from parsec.protocol.versions import API_VERSION, ApiVersion
 from parsec.server.events import Exchange
+from parsec.server.meter import Meter
 from parsec.server.outbound.mail import Mails
 from parsec.server.outbound.webhook import BootstrapWebhook
 from parsec.server.records import Author, EventID, Invited, OrganizationRecord
 from parsec.server.rules import authentication as rules
 from parsec.server.rules import invite
+from parsec.server.service.presence import Presence, UntoldPresence
 from parsec.server.settings import Settings
 from parsec.server.store import authentication, certificate, organization
 from parsec.server.store.engine import Engine, Transaction
+from parsec.server.store.sealing import Sealing
 from parsec.server.store.stray_failures import StrayFailures
 
 
@@ -42,9 +46,12 @@ class Server(msgspec.Struct, frozen=True, kw_only=True):
 
     settings: Settings
     engine: Engine
+    sealing: Sealing
     exchange: Exchange
+    presence: Presence = UntoldPresence()
     mails: Mails
     bootstrap_webhook: BootstrapWebhook | None = None
+    meter: Meter = Meter()
     stray_failures: StrayFailures = msgspec.field(default_factory=StrayFailures)
     clock: Callable[[], Instant] = system_clock
     entropy: Entropy = system_source
@@ -65,6 +72,10 @@ class Context(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def entropy(self) -> Entropy:
         return self.server.entropy
+
+    @property
+    def sealing(self) -> Sealing:
+        return self.server.sealing
 
     @property
     def mails(self) -> Mails:
@@ -171,15 +182,22 @@ class AuthenticatedContext(Context, frozen=True, kw_only=True):
     author: Author | None = None
     """As the authentication of this request found it, a moment ago."""
 
-    @contextlib.asynccontextmanager
-    async def reading(self, *, single: bool = False) -> AsyncIterator[tuple[Transaction, Author]]:
+    def reading(
+        self, *, single: bool = False
+    ) -> AbstractAsyncContextManager[tuple[Transaction, Author]]:
         """A transaction and its author, who may use the organization. Raises Rejected.
 
         A command that runs a `single` statement costs less by saying so.
         """
-        single = single and self.author is not None
-        async with self.server.engine.transaction(write=False, single=single) as transaction:
-            yield transaction, self.author or await self._author(transaction)
+        return self._single(write=False) if single else self._found(write=False)
+
+    def writing_single(self) -> AbstractAsyncContextManager[tuple[Transaction, Author]]:
+        """The same for one statement that writes: it takes effect at once and holds no lock.
+
+        The author may be revoked between the authentication and that statement, as in any
+        transaction that does not lock the topic in which they would be.
+        """
+        return self._single(write=True)
 
     @contextlib.asynccontextmanager
     async def writing(
@@ -190,9 +208,44 @@ class AuthenticatedContext(Context, frozen=True, kw_only=True):
             await _lock(transaction, self.organization_id, lock, share)
             yield transaction, await self._author(transaction)
 
+    def _single(self, *, write: bool) -> AbstractAsyncContextManager[tuple[Transaction, Author]]:
+        engine = self.server.engine
+        if self.author is None:
+            return self._found(write=write)
+        return _Accompanied(engine.transaction(write=write, single=True), self.author)
+
+    @contextlib.asynccontextmanager
+    async def _found(self, *, write: bool) -> AsyncIterator[tuple[Transaction, Author]]:
+        async with self._transaction(write=write) as transaction:
+            yield transaction, self.author or await self._author(transaction)
+
     async def _author(self, transaction: Transaction) -> Author:
         found = await authentication.author(transaction, self.organization_id, self.device_id)
         return rules.check_author(found, despite_tos=self.despite_tos)
+
+
+class _Accompanied(AbstractAsyncContextManager[tuple[Transaction, Author]]):
+    """A transaction with an author who is known already."""
+
+    # A class, as a generator around a transaction would cost as much as the rest of it.
+    __slots__ = ("_author", "_transaction")
+
+    def __init__(
+        self, transaction: AbstractAsyncContextManager[Transaction], author: Author
+    ) -> None:
+        self._transaction = transaction
+        self._author = author
+
+    async def __aenter__(self) -> tuple[Transaction, Author]:
+        return await self._transaction.__aenter__(), self._author
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> bool | None:
+        return await self._transaction.__aexit__(kind, error, traceback)
 
 
 def invitation_lock(organization_id: OrganizationID, token: AccessToken) -> str:

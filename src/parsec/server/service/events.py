@@ -2,16 +2,17 @@
 
 import contextlib
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import msgspec
 
 from parsec.protocol.events import EventsListen, EventsListenReply, OrganizationConfigEvent
 from parsec.protocol.statuses import NotAvailable
-from parsec.server.events import Subscription
-from parsec.server.records import EventID, OrganizationRecord
+from parsec.server.events import MAX_BEHIND, Subscription
+from parsec.server.records import EventID, Notification, OrganizationRecord
 from parsec.server.service.context import AuthenticatedContext
 from parsec.server.settings import Settings
+from parsec.server.store import event_memory
 
 
 async def events_listen(
@@ -31,16 +32,31 @@ async def open_stream(
     """
     async with context.reading() as (_, author):
         user_id = author.user.user_id
+    engine = context.server.engine
     # What was told before is not told again, whichever process told it.
-    await context.server.engine.catch_up()
+    await engine.catch_up()
     subscription = context.server.exchange.subscribe(
-        context.organization_id, user_id, context.device_id, last_event_id=last_event_id
+        context.organization_id, user_id, context.device_id
     )
     # Read again, now that nothing can happen any more without the subscription knowing of it.
     again = msgspec.structs.replace(context, author=None)
     with _closed_on_failure(subscription):
-        async with again.reading() as (_, author):
-            return subscription, configuration(author.organization, context.settings)
+        async with again.reading() as (transaction, author):
+            missed: Sequence[Notification] | None = []
+            if last_event_id is not None:
+                missed = await event_memory.events_behind(
+                    transaction,
+                    context.organization_id,
+                    last_event_id,
+                    concerning=subscription.concerns,
+                    most=MAX_BEHIND,
+                )
+            last = await event_memory.last_event_id(transaction, context.organization_id)
+        # What was read may not have been delivered yet: it would be told a second time.
+        await engine.catch_up()
+        subscription.begin(missed, last=last)
+        await context.server.presence.announced()
+        return subscription, configuration(author.organization, context.settings)
 
 
 def configuration(organization: OrganizationRecord, settings: Settings) -> OrganizationConfigEvent:

@@ -5,11 +5,14 @@ greeter is told of it. What changes something is done under the lock of the invi
 two sides take turns.
 """
 
+import msgspec
+
 from parsec.data.ids import GreetingAttemptID
 from parsec.data.people import OrganizationID
 from parsec.data.topics import Topic
 from parsec.protocol import greeting as wire
 from parsec.protocol.command import MergedReply
+from parsec.protocol.events import GreetingAttemptReadyEvent
 from parsec.protocol.statuses import (
     CancelledGreetingAttemptReason,
     GreeterOrClaimer,
@@ -166,7 +169,9 @@ async def _take_step(
     if not progress.is_first_time:
         event = rules.event_of_step(encounter.attempt, side, submission, progress)
         if event is not None:
-            await context.server.engine.publish(_told(context, encounter, event))
+            # No news, so that it is not remembered either.
+            told = _told(context, encounter, event)
+            await context.server.engine.publish(msgspec.structs.replace(told, is_fleeting=True))
         return progress.peer_data
     async with context.writing(share=[Topic.COMMON]) as (transaction, caller):
         # An attempt never changes its invitation.
@@ -295,4 +300,6 @@ def _told(
         event_id=context.event_id(),
         content=event,
         recipients=frozenset([encounter.attempt.greeter]),
+        # Somebody who waits says so again and again.
+        is_fleeting=isinstance(event, GreetingAttemptReadyEvent),
     )

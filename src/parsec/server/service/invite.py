@@ -5,8 +5,10 @@ given and told of.
 """
 
 import contextlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from typing import assert_never
+
+import structlog
 
 from parsec.data.address import InvitationType
 from parsec.data.ids import AccessToken, UserID
@@ -28,6 +30,7 @@ from parsec.server.records import (
     Notification,
     UserRecord,
 )
+from parsec.server.rules import email_limit
 from parsec.server.rules import invite as rules
 from parsec.server.service.context import (
     AuthenticatedContext,
@@ -38,9 +41,14 @@ from parsec.server.service.context import (
 )
 from parsec.server.store import greeting as greetings
 from parsec.server.store import invite as store
+from parsec.server.store import mail_budget
 from parsec.server.store import shamir as setups
 from parsec.server.store import user as users
 from parsec.server.store.engine import Transaction
+
+_EMAIL_ID_SIZE = 16
+
+_log = structlog.get_logger()
 
 # --- Creation ---
 
@@ -67,7 +75,7 @@ async def invite_new_user(
     email_sent = InvitationEmailSentStatus.SUCCESS
     if request.send_email:
         email_sent = await _mail(
-            context, invitation, to=request.claimer_email, greeter=author.user.human_handle
+            context, author, invitation, to=request.claimer_email, greeter=author.user.human_handle
         )
     return wire.InviteNewUserOk(token=invitation.token, email_sent=email_sent)
 
@@ -89,7 +97,7 @@ async def invite_new_device(
         )
     email_sent = InvitationEmailSentStatus.SUCCESS
     if request.send_email:
-        email_sent = await _mail(context, invitation, to=claimer.human_handle.email)
+        email_sent = await _mail(context, author, invitation, to=claimer.human_handle.email)
     return wire.InviteNewDeviceOk(token=invitation.token, email_sent=email_sent)
 
 
@@ -118,6 +126,7 @@ async def invite_new_shamir_recovery(
     if request.send_email:
         email_sent = await _mail(
             context,
+            author,
             invitation,
             to=claimer.human_handle.email,
             greeter=author.user.human_handle,
@@ -167,11 +176,15 @@ async def _invitation(
 
 async def _mail(
     context: AuthenticatedContext,
+    author: Author,
     invitation: InvitationRecord,
     *,
     to: EmailAddress,
     greeter: HumanHandle | None = None,
 ) -> InvitationEmailSentStatus:
+    """What became of the mail; the invitation is made, whatever that is."""
+    if not await _may_mail(context, author, to):
+        return InvitationEmailSentStatus.SERVER_UNAVAILABLE
     return await context.mails.send_invitation(
         invitation.type,
         organization_id=context.organization_id,
@@ -179,6 +192,42 @@ async def _mail(
         to=to,
         greeter=greeter,
     )
+
+
+async def _may_mail(context: AuthenticatedContext, author: Author, to: EmailAddress) -> bool:
+    """Whether no limit is reached; if so the mail counts, whatever becomes of it.
+
+    In a transaction of its own, so that none is open while the mail is on its way.
+    """
+    limits, organization_id = context.settings.invitation_emails, context.organization_id
+    if not limits.any:
+        return True
+    author_id, recipient = author.user.user_id, email_limit.recipient_digest(to)
+    since = email_limit.counted_since(context.now)
+    async with context.server.engine.transaction(write=True) as transaction:
+        await transaction.lock(mail_budget.LOCK)
+        recent = await mail_budget.recent_emails(
+            transaction, organization_id, author_id, recipient, since=since
+        )
+        exceeded = email_limit.exceeded_limit(recent, limits, now=context.now)
+        if exceeded is None:
+            await mail_budget.add_email(
+                transaction,
+                organization_id,
+                author_id,
+                recipient,
+                email_id=context.entropy(_EMAIL_ID_SIZE),
+                sent_on=context.now,
+                forget=since,
+            )
+    if exceeded is not None:
+        _log.warning(
+            "too many mails with invitations",
+            organization=organization_id,
+            author=author_id.hex(),
+            limit=exceeded,
+        )
+    return exceeded is None
 
 
 # --- End ---
@@ -311,6 +360,7 @@ async def _user_info(
     greeters = rules.possible_greeters(
         await _designated(context.organization_id, transaction, invitation)
     )
+    present = await _present(context, transaction, greeters)
     last_joined = await greetings.last_joined(
         transaction, context.organization_id, invitation.token
     )
@@ -321,7 +371,7 @@ async def _user_info(
             wire.UserGreetingAdministrator(
                 user_id=greeter.user_id,
                 human_handle=greeter.human_handle,
-                online_status=UserOnlineStatus.UNKNOWN,
+                online_status=_online_status(greeter, present),
                 last_greeting_attempt_joined_on=last_joined.get(greeter.user_id),
             )
             for greeter in sorted(greeters, key=_label)
@@ -348,6 +398,7 @@ async def _shamir_info(
     recipients = await setups.recipients(
         transaction, context.organization_id, setup.user_id, setup.created_on
     )
+    present = await _present(context, transaction, recipients)
     return wire.InviteInfoOkShamirRecovery(
         claimer_user_id=setup.user_id,
         claimer_human_handle=invitation.claimer_human_handle,
@@ -360,11 +411,23 @@ async def _shamir_info(
                 human_handle=recipient.human_handle,
                 shares=setup.shares[recipient.user_id],
                 revoked_on=recipient.revoked_on,
-                online_status=UserOnlineStatus.UNKNOWN,
+                online_status=_online_status(recipient, present),
             )
             for recipient in sorted(recipients, key=_label)
         ],
     )
+
+
+async def _present(
+    context: InvitedContext, transaction: Transaction, users: Sequence[UserRecord]
+) -> set[UserID]:
+    user_ids = [user.user_id for user in users]
+    return await context.server.presence.present(transaction, context.organization_id, user_ids)
+
+
+def _online_status(user: UserRecord, present: set[UserID]) -> UserOnlineStatus:
+    # Never OFFLINE: who has no stream may still be there, by a client that opens none.
+    return UserOnlineStatus.ONLINE if user.user_id in present else UserOnlineStatus.UNKNOWN
 
 
 def _label(user: UserRecord) -> tuple[str, str]:

@@ -22,7 +22,7 @@ async def organization_info(
     context: AuthenticatedContext,
     request: OrganizationInfo,  # noqa: ARG001
 ) -> OrganizationInfoReply:
-    async with context.reading():
+    async with context.reading(single=True):
         # There are neither blocks nor vlobs yet.
         return OrganizationInfoOk(total_block_bytes=0, total_metadata_bytes=0)
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 
+from parsec.crypto.keys import HashDigest
 from parsec.data.ids import UserID
 from parsec.data.instant import Instant
 from parsec.data.topics import Topic
@@ -40,7 +41,7 @@ async def shamir_recovery_setup(
             created_on=setup.brief.timestamp,
             threshold=setup.brief.threshold,
             shares=setup.brief.per_recipient_shares,
-            reveal_token=request.reveal_token,
+            reveal_token_digest=HashDigest.of(request.reveal_token),
             deleted_on=None,
         )
         await store.add_setup(

@@ -13,6 +13,7 @@ from parsec.server.service.context import AnonymousContext, AuthenticatedContext
 from parsec.server.store import totp as store
 from parsec.server.store import user as users
 from parsec.server.store.engine import Transaction
+from parsec.server.store.stray_failures import StrayKey
 
 _log = structlog.get_logger()
 
@@ -26,7 +27,7 @@ async def totp_setup_get_secret(
 ) -> wire.TotpSetupGetSecretReply:
     async with context.writing() as (transaction, author):
         user_id = author.user.user_id
-        setup = await _locked_setup(transaction, context.organization_id, user_id)
+        setup = await _locked_setup(context, transaction, context.organization_id, user_id)
         rules.check_not_complete(setup)
         secret = await _secret(context, transaction, context.organization_id, user_id, setup)
     return wire.TotpSetupGetSecretOk(totp_secret=secret)
@@ -37,7 +38,7 @@ async def totp_setup_confirm(
 ) -> wire.TotpSetupConfirmReply:
     async with context.writing() as (transaction, author):
         user_id = author.user.user_id
-        setup = await _locked_setup(transaction, context.organization_id, user_id)
+        setup = await _locked_setup(context, transaction, context.organization_id, user_id)
         rules.check_not_complete(setup)
         rules.check_confirmation(setup, request.one_time_password, now=context.now)
         await store.complete(transaction, context.organization_id, user_id, on=context.now)
@@ -71,7 +72,7 @@ async def anonymous_totp_setup_confirm(
 async def _setup_of_token(
     context: AnonymousContext, transaction: Transaction, user_id: UserID, token: AccessToken
 ) -> TotpRecord:
-    setup = await _locked_setup(transaction, context.organization_id, user_id)
+    setup = await _locked_setup(context, transaction, context.organization_id, user_id)
     rules.check_reset_token(
         await users.user(transaction, context.organization_id, user_id),
         setup,
@@ -83,10 +84,10 @@ async def _setup_of_token(
 
 
 async def _locked_setup(
-    transaction: Transaction, organization_id: OrganizationID, user_id: UserID
+    context: Context, transaction: Transaction, organization_id: OrganizationID, user_id: UserID
 ) -> TotpRecord:
     await transaction.lock(store.totp_lock(organization_id, user_id))
-    return await store.setup(transaction, organization_id, user_id)
+    return await store.setup(transaction, context.sealing, organization_id, user_id)
 
 
 async def _secret(
@@ -100,7 +101,7 @@ async def _secret(
     if setup.secret is not None:
         return setup.secret
     secret = TotpSecret.generate(context.entropy)
-    await store.set_secret(transaction, organization_id, user_id, secret)
+    await store.set_secret(transaction, context.sealing, organization_id, user_id, secret)
     return secret
 
 
@@ -117,16 +118,33 @@ async def totp_create_opaque_key(
         opaque_key=SecretKey.generate(context.entropy),
         failures=Failures(),
     )
-    async with context.writing() as (transaction, author):
-        await _check_quota(context, transaction, author.user.user_id)
-        await store.add_opaque_key(
+    if not await _add_key_at_once(context, key):
+        async with context.writing() as (transaction, author):
+            await _check_quota(context, transaction, author.user.user_id)
+            await store.add_opaque_key(
+                transaction,
+                context.sealing,
+                context.organization_id,
+                author.user.user_id,
+                key,
+                created_on=context.now,
+            )
+    return wire.TotpCreateOpaqueKeyOk(opaque_key=key.opaque_key, opaque_key_id=key.opaque_key_id)
+
+
+async def _add_key_at_once(context: AuthenticatedContext, key: OpaqueKeyRecord) -> bool:
+    """Whether one statement could do it: no quota, and nobody changes the key of the server."""
+    if context.settings.totp_opaque_keys_per_user is not None:
+        return False
+    async with context.writing_single() as (transaction, author):
+        return await store.add_opaque_key_at_once(
             transaction,
+            context.sealing,
             context.organization_id,
             author.user.user_id,
             key,
             created_on=context.now,
         )
-    return wire.TotpCreateOpaqueKeyOk(opaque_key=key.opaque_key, opaque_key_id=key.opaque_key_id)
 
 
 async def _check_quota(
@@ -145,14 +163,26 @@ async def totp_fetch_opaque_key(
 ) -> wire.TotpFetchOpaqueKeyReply:
     """The user is locked before its failures are read: of many codes at once, one is looked at."""
     organization_id, user_id = context.organization_id, request.user_id
+    strays = context.server.stray_failures
     async with context.writing() as (transaction, _):
-        setup = await _locked_setup(transaction, organization_id, user_id)
+        setup = await _locked_setup(context, transaction, organization_id, user_id)
         user = await users.user(transaction, organization_id, user_id)
-        key = await store.opaque_key(transaction, organization_id, user_id, request.opaque_key_id)
+        key = await store.opaque_key(
+            transaction, context.sealing, organization_id, user_id, request.opaque_key_id
+        )
+        # Before it is known to which kind of key the code belongs, so that both cost the same.
+        stray = await strays.key(
+            transaction,
+            organization_id,
+            user_id,
+            request.opaque_key_id,
+            entropy=context.entropy,
+        )
+        failures = await strays.failures(transaction, stray)
         if user is not None and not rules.can_release(user, setup):
             return InvalidOneTimePassword()
         if user is None or key is None:
-            return await _judge_stray_code(context, transaction, request)
+            return await _judge_stray_code(context, transaction, request, stray, failures)
         return await _judge_code(context, transaction, request, setup, key)
 
 
@@ -180,19 +210,19 @@ async def _judge_code(
 
 
 async def _judge_stray_code(
-    context: AnonymousContext, transaction: Transaction, request: wire.TotpFetchOpaqueKey
+    context: AnonymousContext,
+    transaction: Transaction,
+    request: wire.TotpFetchOpaqueKey,
+    stray: StrayKey,
+    failures: Failures,
 ) -> wire.TotpFetchOpaqueKeyReply:
-    """As for a real key, down to the commit: nothing tells that this one is none."""
-    strays = context.server.stray_failures
-    names = (context.organization_id, request.user_id, request.opaque_key_id)
-    decision = rules.judge_stray_code(
-        strays.failures(*names), request.one_time_password, now=context.now
-    )
+    """As for a real key, down to the commit and the number of rows: nothing tells it from one."""
+    decision = rules.judge_stray_code(failures, request.one_time_password, now=context.now)
     match decision:
         case rules.Waits():
             return Throttled(wait_until=decision.until)
         case rules.Missed():
-            strays.set_failures(*names, decision.key)
+            await context.server.stray_failures.set_failures(transaction, stray, decision.key)
             await store.add_stray_failure(transaction, context.organization_id, on=context.now)
             _warn("one-time code for an unknown key", request, failures=decision.key.count)
             return InvalidOneTimePassword()

@@ -1,6 +1,7 @@
 """Users: creation, profile, revocation, freezing."""
 
 from parsec.data.instant import Instant
+from parsec.data.people import UserProfile
 from parsec.data.topics import Topic
 from parsec.protocol.events import CommonCertificateEvent
 from parsec.protocol.statuses import Ok
@@ -15,7 +16,7 @@ from parsec.protocol.user import (
     UserUpdate,
     UserUpdateReply,
 )
-from parsec.server.records import Notification, UserRevokedOrFrozen, UserUpdated
+from parsec.server.records import Author, Notification, UserRevokedOrFrozen, UserUpdated
 from parsec.server.rules import user as rules
 from parsec.server.service.context import AuthenticatedContext
 from parsec.server.store import certificate, totp, user
@@ -36,6 +37,7 @@ async def user_create(context: AuthenticatedContext, request: UserCreate) -> Use
     organization_id = context.organization_id
     async with context.writing(Topic.COMMON) as (transaction, author):
         new = rules.check_certificates(request, author, now=context.now)
+        _check_outsider(context, author, new.user.profile)
         email = new.user_record.human_handle.email
         rules.check_new(
             new,
@@ -62,6 +64,7 @@ async def user_update(context: AuthenticatedContext, request: UserUpdate) -> Use
     organization_id = context.organization_id
     async with context.writing(Topic.COMMON) as (transaction, author):
         update = rules.check_update_certificate(request, author, now=context.now)
+        _check_outsider(context, author, update.new_profile)
         rules.check_update(
             update,
             target=await user.user(transaction, organization_id, update.user_id),
@@ -135,6 +138,11 @@ def publish_common(
             recipients=None,
         )
     )
+
+
+def _check_outsider(context: AuthenticatedContext, author: Author, profile: UserProfile) -> None:
+    is_enforced = context.settings.enforce_user_profile_outsider_allowed
+    rules.check_outsider(profile, author, is_enforced=is_enforced)
 
 
 async def _last_common(context: AuthenticatedContext, transaction: Transaction) -> Instant:

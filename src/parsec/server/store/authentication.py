@@ -1,5 +1,8 @@
 """Who calls: one look-up for each way to prove it."""
 
+from functools import lru_cache
+from typing import Any
+
 from parsec.data.ids import AccessToken, DeviceID
 from parsec.data.people import OrganizationID
 from parsec.server.records import Author, Invited, OrganizationRecord
@@ -10,7 +13,7 @@ from parsec.server.store.user import device_record, user_record
 
 # In the order in which `organization_record` reads them.
 _ORGANIZATION = """
-    organization.organization_id, organization.bootstrap_token, organization.created_on,
+    organization.organization_id, organization.bootstrap_token_digest, organization.created_on,
     organization.bootstrapped_on, organization.root_verify_key, organization.is_expired,
     organization.active_users_limit, organization.user_profile_outsider_allowed,
     organization.realm_minimum_archiving_period, organization.tos_per_locale_urls,
@@ -50,7 +53,12 @@ async def author(
     rows = await transaction.rows(AUTHOR, organization_id=organization_id, device_id=device_id)
     if not rows:
         return None
-    row = rows[0]
+    return _author(tuple(rows[0]))
+
+
+@lru_cache(maxsize=1024)
+def _author(row: tuple[Any, ...]) -> Author | OrganizationRecord:
+    # What is read is always fresh; only the same records are not made again of the same columns.
     organization = organization_record(row[:_ORGANIZATION_COLUMNS])
     if row[-1] is None:
         return organization

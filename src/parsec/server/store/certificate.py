@@ -1,5 +1,8 @@
 """Certificates as clients fetch them, and the last timestamp of each topic."""
 
+from operator import itemgetter
+from typing import NamedTuple
+
 from parsec.data.ids import UserID
 from parsec.data.instant import Instant
 from parsec.data.people import OrganizationID
@@ -40,7 +43,7 @@ WHERE organization_id = :organization_id AND timestamp > :after
 ORDER BY timestamp"""
 
 # Owners get the brief and the deletion, recipients their share in between.
-SHAMIR_AFTER = """
+_SHAMIR = """
 SELECT timestamp, position, certificate FROM (
     SELECT created_on AS timestamp, 0 AS position, brief_certificate AS certificate
     FROM shamir_setup
@@ -72,11 +75,35 @@ SELECT timestamp, position, certificate FROM (
     WHERE shamir_share.organization_id = :organization_id
         AND shamir_share.recipient_id = :user_id
         AND shamir_setup.deleted_on IS NOT NULL
-) AS concerned
+) AS concerned"""
+
+SHAMIR_AFTER = f"""{_SHAMIR}
 WHERE timestamp > :after
 ORDER BY timestamp, position"""
 
+# Not in their order: the databases would sort them, though they find them nearly sorted.
+_NEWS = f"""
+UNION ALL
+SELECT 1, timestamp, 0, certificate FROM sequester_certificate
+WHERE organization_id = :organization_id AND timestamp > :sequester_after
+UNION ALL
+SELECT 2, timestamp, position, certificate FROM ({_SHAMIR}
+WHERE timestamp > :shamir_after) AS shamir"""  # noqa: S608  (of constants)
+
+NEWS = f"""
+SELECT 0 AS part, timestamp, position, certificate FROM common_certificate
+WHERE organization_id = :organization_id AND timestamp > :common_after
+{_NEWS}"""  # noqa: S608  (of constants)
+
+REDACTED_NEWS = f"""
+SELECT 0 AS part, timestamp, position, COALESCE(redacted_certificate, certificate)
+FROM common_certificate
+WHERE organization_id = :organization_id AND timestamp > :common_after
+{_NEWS}"""  # noqa: S608  (of constants)
+
 _BEFORE_ALL = -(1 << 63)
+
+_in_order = itemgetter(0, 1, 2)
 
 
 def topic_lock(organization_id: OrganizationID, topic: Topic) -> str:
@@ -192,6 +219,39 @@ async def shamir_certificates(
         SHAMIR_AFTER, organization_id=organization_id, user_id=user_id, after=_since(after)
     )
     return [certificate for _, _, certificate in rows]
+
+
+class News(NamedTuple):
+    """Newer certificates of each topic, in their order."""
+
+    common: list[bytes]
+    sequester: list[bytes]
+    shamir: list[bytes]
+
+
+async def news(
+    transaction: Transaction,
+    organization_id: OrganizationID,
+    user_id: UserID,
+    *,
+    redacted: bool,
+    common_after: Instant | None,
+    sequester_after: Instant | None,
+    shamir_after: Instant | None,
+) -> News:
+    """All newer certificates that a user may see, by one statement."""
+    rows = await transaction.rows(
+        REDACTED_NEWS if redacted else NEWS,
+        organization_id=organization_id,
+        user_id=user_id,
+        common_after=_since(common_after),
+        sequester_after=_since(sequester_after),
+        shamir_after=_since(shamir_after),
+    )
+    found = News([], [], [])
+    for part, _, _, certificate in sorted(rows, key=_in_order):
+        found[part].append(certificate)
+    return found
 
 
 async def _add_common(

@@ -18,6 +18,9 @@ _PARTS = re.compile(
     re.VERBOSE | re.DOTALL,
 )
 
+# A comment that only one database reads: the other has no locks on rows, and one writer.
+_FOR_POSTGRESQL = re.compile(r"/\* PostgreSQL: (?P<text>[^*]*) \*/")
+
 _TYPES = {
     "BLOB": "BYTEA",
     # The order of the bytes, as in SQLite, whatever language the database is set to.
@@ -41,7 +44,7 @@ def numbered(sql: str) -> Statement:
         name = match["name"]
         return f"${numbers.setdefault(name, len(numbers) + 1)}" if name else match[0]
 
-    text = _PARTS.sub(replaced, sql)
+    text = _PARTS.sub(replaced, _FOR_POSTGRESQL.sub(r"\g<text>", sql))
     return Statement(text, tuple(numbers))
 
 

@@ -1,12 +1,13 @@
 """The small interface behind which a database stands."""
 
+import enum
 from collections.abc import Callable, Sequence
 from contextlib import AbstractAsyncContextManager
 from typing import Any, Protocol, TypeAlias
 
 import msgspec
 
-from parsec.server.records import AnyEvent
+from parsec.server.records import AnyEvent, Notification
 
 Value: TypeAlias = int | str | bytes | None
 """What a statement is given; a truth is 0 or 1, an instant its microseconds."""
@@ -18,7 +19,11 @@ Listener: TypeAlias = Callable[[AnyEvent], None]
 
 
 class StorageError(Exception):
-    """The database cannot be opened, read or written."""
+    """The database cannot be opened, read or written; `hint` is what the operator can do."""
+
+    def __init__(self, message: str, *, hint: str | None = None) -> None:
+        super().__init__(message)
+        self.hint = hint
 
 
 class SchemaError(StorageError):
@@ -48,25 +53,43 @@ class Transaction(Protocol):
         """Tell the listeners, once and only if the transaction commits."""
 
 
+class Use(enum.Enum):
+    """What a database that is a file is opened for."""
+
+    ALONE = enum.auto()
+    """As a server does, which nobody else may be meanwhile; made if it is not there."""
+    BESIDE = enum.auto()
+    """What is there, whether or not a server has it; its listeners hear of no event."""
+    READ = enum.auto()
+    """What is there and nobody writes; nothing is left beside it."""
+
+
 class Engine(Protocol):
     """A database."""
 
     async def migrations(self) -> Sequence[MigrationState]:
         """The migrations of this version, oldest first. Raises SchemaError."""
 
-    async def migrate(self) -> None:
-        """Bring the schema to this version. Raises SchemaError; earlier steps then stay."""
+    async def migrate(self, *, count: int | None = None) -> None:
+        """Bring the schema to this version, or to what it was after so many migrations.
+
+        Raises SchemaError; earlier steps then stay.
+        """
 
     def transaction(
         self, *, write: bool, single: bool = False
     ) -> AbstractAsyncContextManager[Transaction]:
         """Commits at the end, unless an exception passes: then nothing happened.
 
-        What reads by a `single` statement costs less by saying so.
+        What runs a `single` statement costs less by saying so. It takes effect at once, publishes
+        nothing, and holds no lock.
         """
 
-    async def publish(self, event: AnyEvent, /) -> None:
-        """Tell the listeners what rests on nothing written: no other writer waits for it."""
+    async def publish(self, event: Notification, /) -> None:
+        """Tell the listeners what rests on nothing written: no other writer waits for it.
+
+        It must be fleeting: whoever does not listen now is never told.
+        """
 
     def subscribe(self, listener: Listener, /) -> Callable[[], None]:
         """Have a function called for each event; returns what ends it."""

@@ -1,4 +1,4 @@
-"""Events as bytes, on their way from the process that made them to all others."""
+"""Events as bytes, on their way to other processes and to clients that come back."""
 
 from typing import assert_never
 
@@ -36,6 +36,7 @@ class _Written(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     content: bytes | None = None
     recipients: list[UserID] | None = None
     except_device: DeviceID | None = None
+    is_fleeting: bool = False
 
 
 def dump_event(event: AnyEvent) -> bytes:
@@ -63,6 +64,7 @@ def _written(event: AnyEvent) -> _Written:
                 content=dump_reply(event.content),
                 recipients=sorted(recipients) if recipients is not None else None,
                 except_device=event.except_device,
+                is_fleeting=event.is_fleeting,
             )
         case OrganizationExpired() | OrganizationTosUpdated():
             return plain
@@ -86,6 +88,7 @@ def _event(written: _Written) -> AnyEvent:
                 content=_content(content),
                 recipients=frozenset(recipients) if recipients is not None else None,
                 except_device=written.except_device,
+                is_fleeting=written.is_fleeting,
             )
         case _Written(kind="OrganizationExpired"):
             return OrganizationExpired(organization_id=organization_id, event_id=event_id)

@@ -1,5 +1,8 @@
 """Invitations: loading and writing them."""
 
+from functools import lru_cache
+from typing import Any
+
 from parsec.data.address import InvitationType
 from parsec.data.ids import AccessToken, UserID
 from parsec.data.instant import Instant
@@ -182,6 +185,11 @@ async def end_invitation(
 
 def invitation_record(row: Row) -> InvitationRecord:
     """Read what `INVITATION_COLUMNS` names."""
+    return _record(tuple(row))
+
+
+@lru_cache(maxsize=4096)  # Lists are asked for again and again.
+def _record(row: tuple[Any, ...]) -> InvitationRecord:
     (
         token,
         kind,

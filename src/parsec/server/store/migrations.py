@@ -20,6 +20,9 @@ CREATE TABLE IF NOT EXISTS migration (
 
 APPLIED = "SELECT name, checksum FROM migration ORDER BY number"
 
+LOCK = "migration"
+"""Where several processes share a database: held by who migrates, shared by who looks."""
+
 RECORD = "INSERT INTO migration (number, name, checksum) VALUES (:number, :name, :checksum)"
 
 

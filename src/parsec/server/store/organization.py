@@ -2,8 +2,7 @@
 
 import msgspec
 
-from parsec.crypto.keys import VerifyKey
-from parsec.data.ids import AccessToken
+from parsec.crypto.keys import HashDigest, VerifyKey
 from parsec.data.instant import Instant
 from parsec.data.people import OrganizationID, UserProfile
 from parsec.server.records import OrganizationRecord, ProfileCount, TermsOfService
@@ -12,8 +11,8 @@ from parsec.server.store.stored import stored_text
 
 ORGANIZATION = """
 SELECT
-    organization_id, bootstrap_token, created_on, bootstrapped_on, root_verify_key, is_expired,
-    active_users_limit, user_profile_outsider_allowed, realm_minimum_archiving_period,
+    organization_id, bootstrap_token_digest, created_on, bootstrapped_on, root_verify_key,
+    is_expired, active_users_limit, user_profile_outsider_allowed, realm_minimum_archiving_period,
     tos_per_locale_urls, tos_updated_on
 FROM organization
 WHERE organization_id = :organization_id"""
@@ -26,16 +25,16 @@ ORDER BY organization_id"""
 # One that nobody bootstrapped is overwritten, with all that was set on it.
 CREATE = """
 INSERT INTO organization (
-    organization_id, bootstrap_token, created_on, is_expired, active_users_limit,
+    organization_id, bootstrap_token_digest, created_on, is_expired, active_users_limit,
     user_profile_outsider_allowed, realm_minimum_archiving_period, tos_per_locale_urls,
     tos_updated_on
 ) VALUES (
-    :organization_id, :bootstrap_token, :created_on, :is_expired, :active_users_limit,
+    :organization_id, :bootstrap_token_digest, :created_on, :is_expired, :active_users_limit,
     :user_profile_outsider_allowed, :realm_minimum_archiving_period, :tos_per_locale_urls,
     :tos_updated_on
 )
 ON CONFLICT (organization_id) DO UPDATE SET
-    bootstrap_token = excluded.bootstrap_token,
+    bootstrap_token_digest = excluded.bootstrap_token_digest,
     created_on = excluded.created_on,
     is_expired = excluded.is_expired,
     active_users_limit = excluded.active_users_limit,
@@ -88,7 +87,7 @@ def organization_record(row: Row) -> OrganizationRecord:
     """Read the columns of `ORGANIZATION`, in their order."""
     (
         organization_id,
-        bootstrap_token,
+        token_digest,
         created_on,
         bootstrapped_on,
         root_verify_key,
@@ -101,7 +100,7 @@ def organization_record(row: Row) -> OrganizationRecord:
     ) = row
     return OrganizationRecord(
         organization_id=stored_text(OrganizationID, organization_id),
-        bootstrap_token=AccessToken(bootstrap_token) if bootstrap_token is not None else None,
+        bootstrap_token_digest=HashDigest(token_digest) if token_digest is not None else None,
         created_on=Instant(created_on),
         bootstrapped_on=Instant(bootstrapped_on) if bootstrapped_on is not None else None,
         root_verify_key=VerifyKey(root_verify_key) if root_verify_key is not None else None,
@@ -126,7 +125,7 @@ async def create(transaction: Transaction, record: OrganizationRecord) -> None:
     await transaction.rows(
         CREATE,
         organization_id=record.organization_id,
-        bootstrap_token=record.bootstrap_token,
+        bootstrap_token_digest=_digest_bytes(record.bootstrap_token_digest),
         created_on=record.created_on,
         is_expired=record.is_expired,
         active_users_limit=record.active_users_limit,
@@ -186,6 +185,10 @@ def _terms(urls: str | None, updated_on: int | None) -> TermsOfService | None:
     if urls is None or updated_on is None:
         return None
     return TermsOfService(msgspec.json.decode(urls, type=dict[str, str]), Instant(updated_on))
+
+
+def _digest_bytes(digest: HashDigest | None) -> bytes | None:
+    return bytes(digest) if digest is not None else None
 
 
 def _urls_text(tos: TermsOfService | None) -> str | None:

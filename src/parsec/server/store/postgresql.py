@@ -13,10 +13,12 @@ import asyncio
 import contextlib
 import hashlib
 from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import AbstractAsyncContextManager
+from types import TracebackType
 
 import structlog
 
-from parsec.server.records import AnyEvent
+from parsec.server.records import AnyEvent, Notification
 from parsec.server.settings import PostgresqlDatabase
 from parsec.server.store import migrations
 from parsec.server.store.dialect import numbered, postgresql_schema
@@ -44,8 +46,12 @@ _BEGIN_WRITE = "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE"
 
 _LOCK = "SELECT pg_advisory_xact_lock($1)"
 _LOCK_SHARED = "SELECT pg_advisory_xact_lock_shared($1)"
+_LOCK_NOW = {
+    False: "SELECT pg_advisory_xact_lock",
+    True: "SELECT pg_advisory_xact_lock_shared",
+}
 
-_MIGRATION_LOCK = "migration"
+_MIGRATION_LOCK = migrations.LOCK
 
 _COLUMNS = """
 SELECT table_name, column_name FROM information_schema.columns
@@ -74,29 +80,37 @@ class PostgresqlEngine:
             pending = migrations.pending_migrations(await _applied(transaction), known)
         return [MigrationState(name=one.name, applied=one not in pending) for one in known]
 
-    async def migrate(self) -> None:
-        """Bring the schema to this version. Raises SchemaError; earlier steps then stay."""
+    async def migrate(self, *, count: int | None = None) -> None:
+        """Bring the schema to this version, or to what it was after so many migrations.
+
+        Raises SchemaError; earlier steps then stay.
+        """
         connection = await self._connect_patiently(statement_seconds=None)
         try:
-            await _migrate(connection, migrations.known_migrations())
+            await _migrate(connection, migrations.known_migrations()[:count])
         finally:
             await connection.close()
 
-    @contextlib.asynccontextmanager
-    async def transaction(self, *, write: bool, single: bool = False) -> AsyncIterator[Transaction]:
+    def transaction(
+        self, *, write: bool, single: bool = False
+    ) -> AbstractAsyncContextManager[Transaction]:
         """Commits at the end, unless an exception passes: then nothing happened."""
-        if not self._is_open:
-            await self._open()
-        transaction = _PostgresqlTransaction(self._pool, write=write, single=single)
-        try:
-            yield transaction
-            await transaction.commit()
-        except BaseException as error:
-            await transaction.abandon(error)
-            raise
+        if self._is_open:
+            return _PostgresqlTransaction(self._pool, write=write, single=single)
+        return self._first_transaction(write=write, single=single)
 
-    async def publish(self, event: AnyEvent, /) -> None:
+    @contextlib.asynccontextmanager
+    async def _first_transaction(self, *, write: bool, single: bool) -> AsyncIterator[Transaction]:
+        await self._open()
+        async with self.transaction(write=write, single=single) as transaction:
+            yield transaction
+
+    async def publish(self, event: Notification, /) -> None:
         """Tell the listeners what rests on nothing written: no other writer waits for it."""
+        assert event.is_fleeting, "what is remembered is published by a transaction"
+        # Through the same table as all others, and not as the payload of a notification: that
+        # somebody waits to be greeted must not overtake, nor be overtaken by, that they have met;
+        # and a process that was cut off for a moment is told too.
         # A statement is a transaction by itself.
         async with self._lent() as connection:
             await publish(connection, [event])
@@ -172,14 +186,34 @@ class PostgresqlEngine:
         return await connect(self._database, statement_seconds=EAR_SECONDS)
 
 
-class _PostgresqlTransaction:
+class _PostgresqlTransaction(AbstractAsyncContextManager[Transaction]):
+    # A class, as a generator around each transaction would cost more.
+    __slots__ = ("_connection", "_events", "_pool", "_single", "_write")
+
     def __init__(self, pool: Pool[PostgresqlConnection], *, write: bool, single: bool) -> None:
-        assert not (write and single), "only what reads can be a single statement"
         self._pool = pool
         self._write = write
         self._single = single
         self._connection: PostgresqlConnection | None = None
         self._events: list[AnyEvent] = []
+
+    async def __aenter__(self) -> Transaction:
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        if error is not None:
+            await self._abandon(error)
+            return
+        try:
+            await self._commit()
+        except BaseException as failure:
+            await self._abandon(failure)
+            raise
 
     async def rows(self, sql: str, /, **values: Value) -> Sequence[Row]:
         """Run one statement, with values for its `:name` parameters."""
@@ -190,15 +224,21 @@ class _PostgresqlTransaction:
     async def lock(self, topic: str, /, *, share: bool = False) -> None:
         """Keep other writers away from a topic until the end; lock first, then read."""
         assert self._write, f"{topic} is locked by a transaction that cannot write"
-        connection = await self._ready()
-        await connection.rows(_LOCK_SHARED if share else _LOCK, _lock_number(topic))
+        assert not self._single, f"{topic} is locked by a single statement"
+        number = _lock_number(topic)
+        if self._connection is None:
+            # On the way of the BEGIN: a statement behind it still sees what was committed before.
+            await self._begin(f"{_BEGIN_WRITE}; {_LOCK_NOW[share]}({number})")
+        else:
+            await self._connection.rows(_LOCK_SHARED if share else _LOCK, number)
 
     def publish(self, event: AnyEvent, /) -> None:
         """Tell the listeners, once and only if the transaction commits."""
         assert self._write, "a transaction that cannot write publishes nothing"
+        assert not self._single, "a single statement publishes nothing"
         self._events.append(event)
 
-    async def commit(self) -> None:
+    async def _commit(self) -> None:
         """Make it last, and known."""
         if self._events:
             await publish(await self._ready(), self._events)
@@ -207,7 +247,7 @@ class _PostgresqlTransaction:
                 await self._connection.run("COMMIT")
             self._give_back(self._connection)
 
-    async def abandon(self, error: BaseException) -> None:
+    async def _abandon(self, error: BaseException) -> None:
         """Make it as if nothing had happened."""
         connection = self._connection
         if connection is None:
@@ -230,9 +270,14 @@ class _PostgresqlTransaction:
         if self._connection is not None:
             assert not self._single, "more than a single statement"
             return self._connection
+        if self._single:
+            self._connection = await self._pool.acquire()
+            return self._connection
+        return await self._begin(_BEGIN_WRITE if self._write else _BEGIN_READ)
+
+    async def _begin(self, script: str) -> PostgresqlConnection:
         self._connection = await self._pool.acquire()
-        if not self._single:
-            await self._connection.run(_BEGIN_WRITE if self._write else _BEGIN_READ)
+        await self._connection.run(script)
         return self._connection
 
     def _give_back(self, connection: PostgresqlConnection) -> None:

@@ -15,8 +15,15 @@ from typing import Any
 import structlog
 
 from parsec.server.records import AnyEvent
+from parsec.server.store.dialect import numbered
 from parsec.server.store.engine import Listener, StorageError
 from parsec.server.store.event_bytes import UnknownEventError, dump_event, load_event
+from parsec.server.store.event_memory import (
+    FORGET,
+    forgets_others,
+    forgetting_values,
+    is_remembered,
+)
 from parsec.server.store.postgresql_connection import PostgresqlConnection
 
 KEPT = 1 << 16
@@ -33,16 +40,24 @@ EAR_SECONDS = 10.0
 
 _CHANNEL = "parsec_event"
 
+# The numbers of the events are those in the memory too (`store.event_memory`), as they follow the
+# order of the commits. What is not remembered names no organization.
 _PUBLISH = """
 WITH counter AS (
     UPDATE event_counter SET last = last + cardinality($1::bytea[])
     RETURNING last - cardinality($1::bytea[]) AS former
+), published AS (
+    SELECT former + position AS number, content, organization_id, event_id
+    FROM counter, unnest($1::bytea[], $2::text[], $3::bytea[])
+        WITH ORDINALITY AS given (content, organization_id, event_id, position)
 ), written AS (
-    INSERT INTO event (number, content)
-    SELECT former + position, content
-    FROM counter, unnest($1::bytea[]) WITH ORDINALITY AS published (content, position)
+    INSERT INTO event (number, content) SELECT number, content FROM published
+), remembered AS (
+    INSERT INTO remembered_event (organization_id, number, event_id, content)
+    SELECT organization_id, number, event_id, content FROM published
+    WHERE organization_id IS NOT NULL
 )
-SELECT pg_notify($2, '')"""
+SELECT pg_notify($4, '')"""
 
 # One statement, so that the counter and the events are of one state.
 _NEW = """
@@ -53,6 +68,7 @@ ORDER BY event.number
 LIMIT $2"""
 
 _FORGET = "DELETE FROM event WHERE number <= $1"
+_FORGET_REMEMBERED = numbered(FORGET)
 
 _HAS_COUNTER = "SELECT to_regclass('event_counter') IS NOT NULL"
 _LAST = "SELECT last FROM event_counter"
@@ -66,7 +82,16 @@ class EventsLostError(StorageError):
 
 async def publish(connection: PostgresqlConnection, events: Sequence[AnyEvent]) -> None:
     """Tell all processes, if the transaction commits: the last thing that it does."""
-    await connection.rows(_PUBLISH, [dump_event(event) for event in events], _CHANNEL)
+    await connection.rows(
+        _PUBLISH,
+        [dump_event(event) for event in events],
+        [event.organization_id if is_remembered(event) else None for event in events],
+        [event.event_id for event in events],
+        _CHANNEL,
+    )
+    for event in filter(forgets_others, events):
+        values = forgetting_values(event)
+        await connection.rows(_FORGET_REMEMBERED.text, *map(values.get, _FORGET_REMEMBERED.names))
 
 
 class Delivery:

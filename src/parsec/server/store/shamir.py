@@ -1,6 +1,7 @@
 """Shared recoveries: loading and writing them."""
 
-from parsec.data.ids import AccessToken, UserID
+from parsec.crypto.keys import HashDigest
+from parsec.data.ids import UserID
 from parsec.data.instant import Instant
 from parsec.data.people import OrganizationID
 from parsec.server.records import InvitationRecord, ShamirSetupRecord, UserRecord
@@ -8,11 +9,11 @@ from parsec.server.store.engine import Row, Transaction
 from parsec.server.store.user import user_record
 
 ACTIVE_SETUP = """
-SELECT user_id, created_on, threshold, reveal_token, deleted_on FROM shamir_setup
+SELECT user_id, created_on, threshold, reveal_token_digest, deleted_on FROM shamir_setup
 WHERE organization_id = :organization_id AND user_id = :user_id AND deleted_on IS NULL"""
 
 SETUP = """
-SELECT user_id, created_on, threshold, reveal_token, deleted_on FROM shamir_setup
+SELECT user_id, created_on, threshold, reveal_token_digest, deleted_on FROM shamir_setup
 WHERE organization_id = :organization_id AND user_id = :user_id AND created_on = :created_on"""
 
 SHARES = """
@@ -41,10 +42,10 @@ WHERE organization_id = :organization_id AND user_id = :user_id AND created_on =
 
 ADD_SETUP = """
 INSERT INTO shamir_setup (
-    organization_id, user_id, created_on, threshold, brief_certificate, reveal_token,
+    organization_id, user_id, created_on, threshold, brief_certificate, reveal_token_digest,
     ciphered_data
 ) VALUES (
-    :organization_id, :user_id, :created_on, :threshold, :brief_certificate, :reveal_token,
+    :organization_id, :user_id, :created_on, :threshold, :brief_certificate, :reveal_token_digest,
     :ciphered_data
 )"""
 
@@ -158,7 +159,7 @@ async def add_setup(
         created_on=record.created_on,
         threshold=record.threshold,
         brief_certificate=brief_certificate,
-        reveal_token=record.reveal_token,
+        reveal_token_digest=bytes(record.reveal_token_digest),
         ciphered_data=ciphered_data,
     )
     for recipient, shares in record.shares.items():
@@ -196,7 +197,7 @@ async def delete_setup(
 async def _setup_record(
     transaction: Transaction, organization_id: OrganizationID, row: Row
 ) -> ShamirSetupRecord:
-    user_id, created_on, threshold, reveal_token, deleted_on = row
+    user_id, created_on, threshold, token_digest, deleted_on = row
     shares = await transaction.rows(
         SHARES, organization_id=organization_id, user_id=user_id, created_on=created_on
     )
@@ -205,6 +206,6 @@ async def _setup_record(
         created_on=Instant(created_on),
         threshold=threshold,
         shares={UserID(recipient): count for recipient, count in shares},
-        reveal_token=AccessToken(reveal_token),
+        reveal_token_digest=HashDigest(token_digest),
         deleted_on=Instant(deleted_on) if deleted_on is not None else None,
     )

@@ -11,16 +11,18 @@ another one.
 
 import asyncio
 import contextlib
+import io
 import os
 import shutil
 import sqlite3
 import tempfile
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 from typing import IO, Any
 
-from parsec.server.records import AnyEvent
+from parsec.server.records import AnyEvent, Notification
 from parsec.server.store import migrations
 from parsec.server.store.engine import (
     Listener,
@@ -29,7 +31,16 @@ from parsec.server.store.engine import (
     SchemaError,
     StorageError,
     Transaction,
+    Use,
     Value,
+)
+from parsec.server.store.event_memory import (
+    FORGET,
+    REMEMBER,
+    forgets_others,
+    forgetting_values,
+    is_remembered,
+    memory_values,
 )
 from parsec.server.store.migrations import Migration
 
@@ -39,26 +50,29 @@ except ImportError:  # Windows, where an open database cannot be moved away, but
     fcntl = None  # type: ignore[assignment]
 
 _PRAGMAS = (
-    "PRAGMA journal_mode = WAL",
     "PRAGMA foreign_keys = ON",
     "PRAGMA busy_timeout = 5000",
     "PRAGMA trusted_schema = OFF",
+    # What was in clear before it was sealed does not stay in unused parts of the file.
+    "PRAGMA secure_delete = ON",
 )
 
 
 class SqliteEngine:
-    """A database in a file of this process alone."""
+    """A database in a file."""
 
-    def __init__(self, path: Path, *, durable: bool = True) -> None:
+    def __init__(self, path: Path, *, use: Use = Use.ALONE, durable: bool = True) -> None:
         """Open or create. Raises StorageError.
 
         Without `durable` a crash of the machine may lose everything: for throw-away databases.
         """
         self._path = path
+        self._use = use
         self._durable = durable
-        self._lock_file = _lock(path)
         with contextlib.ExitStack() as on_failure:
-            on_failure.callback(self._lock_file.close)
+            self._lock_file = on_failure.enter_context(
+                _lock(path) if use is Use.ALONE else _checked_to_be_there(path)
+            )
             self._writer = self._connect()
             on_failure.callback(self._writer.close)
             _check_integrity(self._writer, path)
@@ -76,24 +90,26 @@ class SqliteEngine:
         pending = migrations.pending_migrations(self._applied(), known)
         return [MigrationState(name=one.name, applied=one not in pending) for one in known]
 
-    async def migrate(self) -> None:
-        """Bring the schema to this version. Raises SchemaError; earlier steps then stay."""
-        known = migrations.known_migrations()
+    async def migrate(self, *, count: int | None = None) -> None:
+        """Bring the schema to this version, or to what it was after so many migrations.
+
+        Raises SchemaError; earlier steps then stay.
+        """
+        known = migrations.known_migrations()[:count]
         pending = migrations.pending_migrations(self._applied(), known)
         _run(self._writer, migrations.CREATE_TABLE)
         for migration in pending:
             self._apply(migration)
 
-    @contextlib.asynccontextmanager
-    async def transaction(self, *, write: bool, single: bool = False) -> AsyncIterator[Transaction]:
+    def transaction(
+        self, *, write: bool, single: bool = False
+    ) -> AbstractAsyncContextManager[Transaction]:
         """Commits at the end, unless an exception passes: then nothing happened."""
-        assert not (write and single), "only what reads can be a single statement"
-        async with self._write() if write else self._read() as transaction:
-            transaction.is_single = single
-            yield transaction
+        return self._write(single) if write else _Reading(self._lend, self._readers, single)
 
-    async def publish(self, event: AnyEvent, /) -> None:
+    async def publish(self, event: Notification, /) -> None:
         """Tell the listeners what rests on nothing written, and at once."""
+        assert event.is_fleeting, "what is remembered is published by a transaction"
         self._deliver(event)
 
     def subscribe(self, listener: Listener, /) -> Callable[[], None]:
@@ -102,7 +118,12 @@ class SqliteEngine:
         return lambda: self._listeners.remove(listener)
 
     async def catch_up(self) -> None:
-        """Nothing to do: nobody hears of a commit before the listeners do."""
+        """Returns when the listeners were told of all that was committed before.
+
+        Callers hear of a commit after the listeners, but a reader may see it a moment before.
+        """
+        if self._commits:
+            await asyncio.wait(tuple(self._commits))
 
     async def lost(self) -> StorageError:
         """Never comes: a file stays where it is."""
@@ -120,28 +141,22 @@ class SqliteEngine:
 
     # --- Reading ---
 
-    @contextlib.asynccontextmanager
-    async def _read(self) -> AsyncIterator["_SqliteTransaction"]:
-        connection = self._readers.pop() if self._readers else self._connect(query_only=True)
-        try:
-            _run(connection, "BEGIN")
-            yield _SqliteTransaction(connection, write=False)
-        finally:
-            _abandon(connection)
-            self._readers.append(connection)
+    def _lend(self) -> sqlite3.Connection:
+        return self._readers.pop() if self._readers else self._connect(query_only=True)
 
     # --- Writing ---
 
     @contextlib.asynccontextmanager
-    async def _write(self) -> AsyncIterator["_SqliteTransaction"]:
+    async def _write(self, single: bool) -> AsyncIterator["_Writing"]:
         batch: _Batch | None = None
         try:
             async with self._turn:
                 batch = self._open_batch()
-                transaction = _SqliteTransaction(self._writer, write=True)
+                transaction = _Writing(self._writer, single)
                 try:
                     with _savepoint(self._writer):
                         yield transaction
+                        self._remember(transaction.events)
                 except BaseException as error:
                     if not self._writer.in_transaction:
                         self._fail(batch, error)
@@ -152,6 +167,12 @@ class SqliteEngine:
             # A refusal waits too: it may rest on what another one of the batch wrote.
             if batch is not None:
                 await asyncio.shield(batch.done)
+
+    def _remember(self, events: Sequence[AnyEvent]) -> None:
+        for event in filter(is_remembered, events):
+            _run(self._writer, REMEMBER, memory_values(event))
+            if forgets_others(event):
+                _run(self._writer, FORGET, forgetting_values(event))
 
     def _open_batch(self) -> "_Batch":
         if self._batch is None:
@@ -211,10 +232,16 @@ class SqliteEngine:
     def _connect(self, *, query_only: bool = False) -> sqlite3.Connection:
         try:
             connection = sqlite3.connect(
-                self._path, isolation_level=None, check_same_thread=False, cached_statements=512
+                f"{self._path.absolute().as_uri()}?mode={'ro' if self._use is Use.READ else 'rw'}",
+                uri=True,
+                isolation_level=None,
+                check_same_thread=False,
+                cached_statements=512,
             )
             for pragma in _PRAGMAS:
                 connection.execute(pragma)
+            if self._use is not Use.READ:
+                connection.execute("PRAGMA journal_mode = WAL")
             connection.execute(f"PRAGMA synchronous = {'FULL' if self._durable else 'OFF'}")
             connection.execute(f"PRAGMA query_only = {int(query_only)}")
         except sqlite3.Error as error:
@@ -270,31 +297,78 @@ class _Batch:
         self.done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
 
-class _SqliteTransaction:
-    def __init__(self, connection: sqlite3.Connection, *, write: bool) -> None:
+class _Reading(AbstractAsyncContextManager[Transaction]):
+    """Borrows a connection at its first statement, which alone needs no transaction."""
+
+    # A class, and nothing done in advance: this is most of what small requests cost.
+    __slots__ = ("_connection", "_lend", "_readers", "_single")
+
+    def __init__(
+        self,
+        lend: Callable[[], sqlite3.Connection],
+        readers: list[sqlite3.Connection],
+        single: bool,
+    ) -> None:
+        self._lend = lend
+        self._readers = readers
+        self._single = single
+        self._connection: sqlite3.Connection | None = None
+
+    async def __aenter__(self) -> Transaction:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        if self._connection is not None:
+            _abandon(self._connection)
+            self._readers.append(self._connection)
+
+    async def rows(self, sql: str, /, **values: Value) -> Sequence[Row]:
+        """Run one statement, with values for its `:name` parameters."""
+        connection = self._connection
+        if connection is None:
+            connection = self._connection = self._lend()
+            if not self._single:
+                _run(connection, "BEGIN")
+        else:
+            _check_may_go_on(connection, single=self._single)
+        return _run(connection, sql, values)
+
+    async def lock(self, topic: str, /, *, share: bool = False) -> None:  # noqa: ARG002
+        """For who writes."""
+        raise AssertionError(f"{topic} is locked by a transaction that cannot write")
+
+    def publish(self, event: AnyEvent, /) -> None:
+        """For who writes."""
+        raise AssertionError(f"a transaction that cannot write publishes no {event}")
+
+
+class _Writing:
+    def __init__(self, connection: sqlite3.Connection, single: bool) -> None:
         self._connection = connection
-        self._write = write
-        self._statements = 0
-        self.is_single = False
+        self._single = single
+        self._is_first = True
         self.events: list[AnyEvent] = []
 
     async def rows(self, sql: str, /, **values: Value) -> Sequence[Row]:
         """Run one statement, with values for its `:name` parameters."""
-        self._statements += 1
-        assert not self.is_single or self._statements == 1, "more than a single statement"
-        if not self._connection.in_transaction:
-            # It would be a transaction of its own.
-            raise StorageError("the transaction has failed before")
+        _check_may_go_on(self._connection, single=self._single and not self._is_first)
+        self._is_first = False
         return _run(self._connection, sql, values)
 
-    async def lock(self, topic: str, /, *, share: bool = False) -> None:  # noqa: ARG002
+    async def lock(self, topic: str, /, *, share: bool = False) -> None:
         """Nothing to do: there is only one writer at a time."""
-        assert self._write, f"{topic} is locked by a transaction that cannot write"
 
     def publish(self, event: AnyEvent, /) -> None:
         """Tell the listeners, once and only if the transaction commits."""
-        assert self._write, "a transaction that cannot write publishes nothing"
+        assert not self._single, "a single statement publishes nothing"
         self.events.append(event)
+
+
+def _check_may_go_on(connection: sqlite3.Connection, *, single: bool) -> None:
+    assert not single, "more than a single statement"
+    if not connection.in_transaction:
+        # It would be a transaction of its own.
+        raise StorageError("the transaction has failed before")
 
 
 def _run(connection: sqlite3.Connection, sql: str, values: Any = ()) -> list[Any]:
@@ -344,6 +418,15 @@ def _statements(sql: str) -> Iterator[str]:
     assert not statement.strip(), "a migration ends in the middle of a statement"
 
 
+def _checked_to_be_there(path: Path) -> IO[bytes]:
+    """Nothing to hold; SQLite's own words would not say what is missing."""
+    try:
+        path.stat()
+    except OSError as error:
+        raise StorageError(f"cannot open the database {path}: {error.strerror}") from error
+    return io.BytesIO()
+
+
 def _check_integrity(connection: sqlite3.Connection, path: Path) -> None:
     try:
         (verdict,) = connection.execute("PRAGMA quick_check(1)").fetchone()
@@ -366,5 +449,7 @@ def _lock(path: Path) -> IO[bytes]:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:
             file.close()
-            raise StorageError(f"another server uses the database {path}") from error
+            raise StorageError(
+                f"another server uses the database {path}", hint="stop it first"
+            ) from error
     return file

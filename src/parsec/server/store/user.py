@@ -24,6 +24,12 @@ FROM "user"
 WHERE organization_id = :organization_id AND revoked_on IS NULL
 ORDER BY created_on, user_id"""
 
+ALL_USERS = """
+SELECT user_id, email, label, profile, created_on, revoked_on, is_frozen, tos_accepted_on
+FROM "user"
+WHERE organization_id = :organization_id
+ORDER BY created_on, user_id"""
+
 ACTIVE_USERS_WITH_PROFILE = """
 SELECT user_id, email, label, profile, created_on, revoked_on, is_frozen, tos_accepted_on
 FROM "user"
@@ -99,6 +105,12 @@ async def active_users(
 ) -> list[UserRecord]:
     """The users who are not revoked, by date of creation."""
     rows = await transaction.rows(ACTIVE_USERS, organization_id=organization_id)
+    return [user_record(row) for row in rows]
+
+
+async def all_users(transaction: Transaction, organization_id: OrganizationID) -> list[UserRecord]:
+    """The users, revoked or not, by date of creation."""
+    rows = await transaction.rows(ALL_USERS, organization_id=organization_id)
     return [user_record(row) for row in rows]
 
 

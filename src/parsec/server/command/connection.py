@@ -1,0 +1,95 @@
+"""A connection of a client, on which the head of a request is bounded in size and in time.
+
+The head is the start line and the headers. uvicorn reads one as long as it comes, so that anybody
+could fill the memory with one that never ends, or keep connections on which none ever comes.
+"""
+
+import asyncio
+from http import HTTPStatus
+from typing import Any
+
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
+
+MAX_HEAD = 1 << 16
+"""Bytes (docs/weak-rules.md); the proofs that clients send take a few hundred."""
+
+HEAD_SECONDS = 30.0
+"""From the first byte, or from the begin of the connection, to the end of the headers."""
+
+# The spaces and line ends of a start line, of a header, and behind the last one.
+_START_LINE_REST = len("  HTTP/1.1\r\n")
+_HEADER_REST = len(": \r\n")
+_END = len("\r\n")
+
+
+class BoundedConnection(HttpToolsProtocol):
+    """Answers 431 to a head that is too long, and 408 to one that does not come."""
+
+    def __init__(self, *arguments: Any, **named: Any) -> None:
+        super().__init__(*arguments, **named)
+        self._head_timer: asyncio.TimerHandle | None = None
+        self._head_size = 0
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        super().connection_made(transport)
+        self._await_head()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._head_came()
+        super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        if self.transport.is_closing():
+            return
+        if self._head_timer is None and self._is_idle():
+            self._await_head()
+        super().data_received(data)
+        if self._head_timer is not None:
+            self._head_size += len(data)
+            if self._head_size > MAX_HEAD:
+                self._refuse(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE)
+
+    def on_headers_complete(self) -> None:
+        self._head_came()
+        if self._size_of_complete_head() > MAX_HEAD:
+            self._refuse(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE)
+            # Ends the parsing of what came with it.
+            raise ValueError("the head is too long")
+        super().on_headers_complete()
+
+    def send_400_response(self, msg: str) -> None:
+        # Not behind another answer.
+        if not self.transport.is_closing():
+            super().send_400_response(msg)
+
+    def _is_idle(self) -> bool:
+        cycle: RequestResponseCycle | None = self.cycle
+        return cycle is None or cycle.response_complete
+
+    def _await_head(self) -> None:
+        self._head_size = 0
+        self._head_timer = self.loop.call_later(HEAD_SECONDS, self._give_up)
+
+    def _head_came(self) -> None:
+        if self._head_timer is not None:
+            self._head_timer.cancel()
+            self._head_timer = None
+
+    def _give_up(self) -> None:
+        # Browsers open connections for later: who has not asked yet is not answered.
+        if self._head_size > 0:
+            self._refuse(HTTPStatus.REQUEST_TIMEOUT)
+        else:
+            self.transport.close()
+
+    def _size_of_complete_head(self) -> int:
+        start_line = len(self.parser.get_method()) + len(self.url) + _START_LINE_REST
+        headers = sum(len(name) + len(value) + _HEADER_REST for name, value in self.headers)
+        return start_line + headers + _END
+
+    def _refuse(self, status: HTTPStatus) -> None:
+        self._head_came()
+        if self._is_idle():
+            head = f"HTTP/1.1 {status.value} {status.phrase}\r\nserver: parsec/3\r\n"
+            self.transport.write(f"{head}content-length: 0\r\nconnection: close\r\n\r\n".encode())
+        self.transport.close()

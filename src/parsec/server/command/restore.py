@@ -1,0 +1,44 @@
+"""`restore`: a backup into an empty database."""
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from parsec.server.command.options import db_option, key_too_option, log_options, server_key_option
+
+
+@click.command()
+@db_option()
+@server_key_option()
+@key_too_option()
+@log_options(level="WARNING")
+@click.argument("source", type=click.Path(path_type=Path))
+def restore(source: Path, **options: Any) -> None:
+    """Fill an empty database with the backup SOURCE.
+
+    No server may use the database meanwhile.
+    """
+    # The parts below take long to load, and --help needs none of them.
+    from parsec.server.command.logs import configure_logs
+    from parsec.server.command.long_work import carry_out
+    from parsec.server.command.place import this_machine
+    from parsec.server.command.settle import (
+        default_database,
+        make_database_folder,
+        server_key_file,
+    )
+    from parsec.server.command.whole import check_kept, restore_backup
+
+    configure_logs(**{name: options[f"log_{name}"] for name in ("level", "format", "file")})
+    place = this_machine()
+    database = options["db"] or default_database(place)
+    check_kept(database)
+    make_database_folder(database)
+    keys = server_key_file(options["server_key_file"], database, place)
+    tallies = carry_out(
+        restore_backup(source, database, keys, with_key=options["with_key"]),
+        interrupted=f"{database} is as it was",
+    )
+    rows = sum(tally.rows for tally in tallies.values())
+    click.echo(f"{database} ✔ {len(tallies)} tables, {rows:,} rows")

@@ -1,0 +1,131 @@
+"""Connections: how long the head of a request may be, and how long it may take."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+
+import pytest
+import uvicorn
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse
+from starlette.types import Receive, Scope, Send
+from uvicorn.server import ServerState
+
+from parsec.server.command import connection
+from parsec.server.command.connection import MAX_HEAD, BoundedConnection
+
+Connection = tuple[asyncio.StreamReader, asyncio.StreamWriter]
+
+
+async def welcome(scope: Scope, receive: Receive, send: Send) -> None:
+    await Request(scope, receive).body()
+    await PlainTextResponse("welcome")(scope, receive, send)
+
+
+@contextlib.asynccontextmanager
+async def connected() -> AsyncIterator[Connection]:
+    """A connection to a server that answers everything."""
+    config = uvicorn.Config(welcome, lifespan="off", log_config=None)
+    config.load()
+    loop = asyncio.get_running_loop()
+    server = await loop.create_server(
+        lambda: BoundedConnection(config, ServerState(), {}), "127.0.0.1", 0
+    )
+    async with server:
+        reader, writer = await asyncio.open_connection(*server.sockets[0].getsockname())
+        yield reader, writer
+        writer.close()
+        with contextlib.suppress(ConnectionError):
+            await writer.wait_closed()
+
+
+async def answer(connection: Connection) -> bytes:
+    """What the server says before it hangs up."""
+    async with asyncio.timeout(10):
+        return await connection[0].read()
+
+
+def head(size: int) -> bytes:
+    """One of that size, after whose answer the connection ends."""
+    begin, end = b"GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\nX-Long: ", b"\r\n\r\n"
+    return begin + b"a" * (size - len(begin) - len(end)) + end
+
+
+@pytest.mark.parametrize("piece", [MAX_HEAD * 2, 1_000], ids=["at once", "in pieces"])
+@pytest.mark.parametrize(("size", "status"), [(MAX_HEAD, b"200"), (MAX_HEAD + 1, b"431")])
+async def test_a_head_may_have_so_many_bytes(size: int, piece: int, status: bytes) -> None:
+    async with connected() as (reader, writer):
+        data = head(size)
+        for begin in range(0, size, piece):
+            writer.write(data[begin : begin + piece])
+            await writer.drain()
+            await asyncio.sleep(0)
+
+        told = await answer((reader, writer))
+
+    assert told.startswith(b"HTTP/1.1 " + status)
+
+
+async def test_a_head_without_end_is_not_collected() -> None:
+    async with connected() as (reader, writer):
+        writer.write(b"GET / HTTP/1.1\r\nX-Long: ".ljust(MAX_HEAD + 1, b"a"))
+
+        told = await answer((reader, writer))
+
+    assert told.startswith(b"HTTP/1.1 431")
+
+
+async def test_the_path_counts_too() -> None:
+    async with connected() as (reader, writer):
+        writer.write(b"GET /".ljust(MAX_HEAD + 1, b"a"))
+
+        told = await answer((reader, writer))
+
+    assert told.startswith(b"HTTP/1.1 431")
+
+
+async def test_the_body_does_not_count() -> None:
+    body = bytes(2 * MAX_HEAD)
+    async with connected() as (reader, writer):
+        length = f"POST / HTTP/1.1\r\nConnection: close\r\nContent-Length: {len(body)}\r\n\r\n"
+        writer.write(length.encode() + body)
+
+        told = await answer((reader, writer))
+
+    assert told.startswith(b"HTTP/1.1 200")
+
+
+async def test_a_head_that_does_not_come_is_not_awaited_for_ever(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(connection, "HEAD_SECONDS", 0.05)
+    async with connected() as (reader, writer):
+        writer.write(b"GET / HTTP/1.1\r\nX-Slow: ")
+
+        told = await answer((reader, writer))
+
+    assert told.startswith(b"HTTP/1.1 408")
+
+
+@pytest.mark.parametrize("nothing", [b"", b"\r\n\r\n"])
+async def test_who_asks_nothing_is_let_go(nothing: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(connection, "HEAD_SECONDS", 0.05)
+    async with connected() as (reader, writer):
+        writer.write(nothing)
+
+        assert b"200" not in await answer((reader, writer))
+
+
+async def test_several_requests_follow_each_other() -> None:
+    async with connected() as (reader, writer):
+        long = b"GET / HTTP/1.1\r\nX-Long: " + b"a" * (MAX_HEAD - 100) + b"\r\n\r\n"
+        for _ in range(3):
+            writer.write(long)
+            await writer.drain()
+            async with asyncio.timeout(10):
+                await reader.readuntil(b"welcome")
+        writer.write(head(200))
+
+        told = await answer((reader, writer))
+
+    assert told.startswith(b"HTTP/1.1 200")
