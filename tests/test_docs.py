@@ -169,9 +169,47 @@ def test_every_exit_code_of_the_server_is_documented() -> None:
     assert {int(code) for code in documented} == codes
 
 
-# --- Security ---
+# --- What pages tell people to type ---
 
 ROOT = Path(__file__).parent.parent
+PAGES = [ROOT / "README.md", ROOT / "SECURITY.md", *sorted(DOCS.glob("*.md"))]
+TYPED = [
+    pytest.param(line, id=f"{page.stem}: {line}")
+    for page in PAGES
+    for line in re.findall(
+        r"^ {4,}(?:\$ )?((?:parsec-cli|python -m parsec) [a-z].*(?:\\\n.*)*)",
+        page.read_text(encoding="utf-8"),
+        re.MULTILINE,
+    )
+]
+
+
+@pytest.mark.parametrize("line", TYPED)
+def test_what_people_are_told_to_type_exists(line: str) -> None:
+    typed = re.sub(r"\s#.*", "", line).replace("\\\n", " ").split("|")[0]
+    of_server = typed.startswith("python")
+    words = typed.split()[3 if of_server else 1 :]
+    command: click.Command = parsec if of_server else root
+
+    while isinstance(command, click.Group):
+        found = command.get_command(click.Context(command), words.pop(0))
+        assert found is not None
+        command = found
+
+    known = {
+        spelling
+        for parameter in command.get_params(click.Context(command))
+        for spelling in (*parameter.opts, *parameter.secondary_opts)
+    }
+    assert {word.partition("=")[0] for word in words if re.match("-+[a-z]", word)} <= known
+
+
+def test_pages_tell_what_to_type() -> None:
+    assert len(TYPED) > 30
+
+
+# --- Security ---
+
 SHOWN = re.findall(r"`(tests/[\w/]+\.py)(?:::(\w+))?`", (ROOT / "SECURITY.md").read_text("utf-8"))
 
 
