@@ -1,14 +1,9 @@
 """What our messages cost to read and to write, next to plain dictionaries of the `msgpack` package.
 
-    python benches/codec.py [--rounds 15]
-
 Ours come typed and checked, theirs as they are. Both are measured in turn, so that a busy machine
 slows both, and compared by their medians.
 """
 
-# ruff: noqa: T201  (a program: it prints what it measured)
-
-import argparse
 import statistics
 import time
 from collections.abc import Callable
@@ -16,6 +11,7 @@ from typing import Any, NamedTuple
 
 import msgpack  # type: ignore[import-untyped]
 
+from benches.report import Report
 from parsec.crypto.keys import PublicKey, SigningKey
 from parsec.data.certificates import UserCertificate
 from parsec.data.ids import AccessToken, DeviceID, GreetingAttemptID, UserID, VlobID
@@ -50,13 +46,14 @@ class Subject(NamedTuple):
     dump: Callable[[Any], bytes]
 
 
-def main() -> None:
-    arguments = argparse.ArgumentParser(description=__doc__)
-    arguments.add_argument("--rounds", type=int, default=15)
-    rounds = arguments.parse_args().rounds
-    print(f"{'':34}{'ours':>12}{'msgpack':>12}{'ratio':>9}")
+def measure(*, quick: bool) -> Report:
+    report = Report(
+        "Messages, read and written once", ["message", "ours µs", "msgpack µs", "ratio"]
+    )
     for subject in subjects():
-        report(subject, rounds)
+        mine, plain = medians(subject, 5 if quick else 15)
+        report.add(subject.name, f"{mine * 1e6:.1f}", f"{plain * 1e6:.1f}", f"{mine / plain:.2f}×")
+    return report
 
 
 def subjects() -> list[Subject]:
@@ -129,7 +126,9 @@ def certificate() -> UserCertificate:
     )
 
 
-def report(subject: Subject, rounds: int) -> None:
+def medians(subject: Subject, rounds: int) -> tuple[float, float]:
+    """Seconds that ours take, and theirs."""
+
     def ours() -> None:
         subject.dump(subject.load(subject.encoded))
 
@@ -139,7 +138,7 @@ def report(subject: Subject, rounds: int) -> None:
     repetitions = max(1, int(0.02 / once(ours, 3)))
     samples = [(once(ours, repetitions), once(theirs, repetitions)) for _ in range(rounds)]
     mine, plain = (statistics.median(column) for column in zip(*samples, strict=True))
-    print(f"{subject.name:34}{mine * 1e6:9.1f} µs{plain * 1e6:9.1f} µs{mine / plain:8.2f}×")
+    return mine, plain
 
 
 def once(action: Callable[[], None], repetitions: int) -> float:
@@ -148,7 +147,3 @@ def once(action: Callable[[], None], repetitions: int) -> float:
     for _ in range(repetitions):
         action()
     return (time.perf_counter() - start) / repetitions
-
-
-if __name__ == "__main__":
-    main()

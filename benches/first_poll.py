@@ -1,13 +1,8 @@
 """What believing an organization's certificates costs, next to libsodium's part of it.
 
-    python benches/first_poll.py [--users 10000] [--rounds 7]
-
 Both are measured in turn, so that a busy machine slows both, and compared by their medians.
 """
 
-# ruff: noqa: T201, TID251  (a program: it prints what it measured, and draws real keys)
-
-import argparse
 import os
 import statistics
 import tempfile
@@ -34,17 +29,6 @@ from parsec.data.local_device import LocalDevice, first_device
 from parsec.data.people import DeviceLabel, EmailAddress, HumanHandle, OrganizationID, UserProfile
 from parsec.protocol.certificate import CertificateGet, CertificateGetOk
 from parsec.protocol.command import dump_reply, load_reply
-
-TARGET = 2.0
-
-
-def main() -> None:
-    arguments = argparse.ArgumentParser(description=__doc__)
-    arguments.add_argument("--users", type=int, default=2000)
-    arguments.add_argument("--rounds", type=int, default=7)
-    options = arguments.parse_args()
-    organization = Organization(options.users)
-    report(organization, measure(organization, options.rounds))
 
 
 class Organization:
@@ -217,18 +201,3 @@ def _seconds(contestant: Callable[[], None]) -> float:
     start = time.perf_counter()
     contestant()
     return time.perf_counter() - start
-
-
-def report(organization: Organization, medians: dict[str, float]) -> None:
-    users = len(integrate(organization.empty_ledger(), organization.answer).ledger.users())
-    print(f"first poll: {users} users, {len(organization.signed)} certificates")
-    bare = medians["libsodium"]
-    for name, seconds in medians.items():
-        each = seconds / len(organization.signed) * 1e6
-        print(f"  {name:<12}{seconds * 1000:9.1f} ms {each:8.1f} µs each {seconds / bare:7.2f} ×")
-    verdict = "met" if medians["integrated"] <= TARGET * bare else "MISSED"
-    print(f"  target: integrated within {TARGET} × libsodium: {verdict}")
-
-
-if __name__ == "__main__":
-    main()

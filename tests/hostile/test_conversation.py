@@ -1,8 +1,8 @@
 """Attacks on the conversation of two people, each of which ends it with nothing given away.
 
 Elsewhere: a man in the middle (`test_chosen_lies`), codes that are not found, nonces that were not
-promised (`tests/client/flows/test_greeting.py`), shares of another set-up, too many of them, twice the
-same or at zero (`tests/client/flows/test_recover.py`).
+promised (`tests/client/flows/test_greeting.py`), shares of another set-up, too many of them, the
+same twice or at zero (`tests/client/flows/test_recover.py`).
 """
 
 from collections.abc import Callable

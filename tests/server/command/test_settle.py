@@ -388,3 +388,32 @@ def test_a_webhook_that_is_no_web_address_is_refused_without_showing_it(
         settled(place, f"--organization-bootstrap-webhook={url}")
 
     assert "s3cr3t" not in str(failure.value)
+
+
+# --- The server key ---
+
+
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        ((), "data/parsec.sqlite.server-key"),
+        (("--db=sqlite:///{}/my.db",), "my.db.server-key"),
+        (("--db=postgresql://localhost/parsec",), "data/server-key"),
+        (("--db=postgresql://localhost/parsec", "--server-key-file={}/key"), "key"),
+        (("--server-key-file={}/key",), "key"),
+        (("--db=MOCKED",), None),
+    ],
+)
+def test_the_server_key_has_its_place(
+    place: Place, tmp_path: Path, arguments: tuple[str, ...], expected: str | None
+) -> None:
+    found = settled(place, *(each.format(tmp_path) for each in arguments)).settings
+
+    assert found.server_key_file == (None if expected is None else tmp_path / expected)
+
+
+def test_settling_makes_no_server_key(place: Place) -> None:
+    path = settled(place).settings.server_key_file
+
+    assert path is not None
+    assert not path.exists()

@@ -107,10 +107,10 @@ async def certificates(server: ServerApp, device: Device) -> int:
 
 
 @contextlib.asynccontextmanager
-async def restarted(**settings: Any) -> AsyncIterator[ServerApp]:
-    """A server that starts when the one of before has stopped."""
+async def restarted(*, minutes: int = 1, **settings: Any) -> AsyncIterator[ServerApp]:
+    """A server that starts so much later."""
     async with server_app(**settings) as server:
-        server.clock.now = server.clock.now.plus(seconds=60)
+        server.clock.now = server.clock.now.plus(seconds=60 * minutes)
         yield server
 
 
@@ -531,9 +531,9 @@ async def test_a_backup_of_postgresql_restores_to_either(
 
         assert await content(new) == await content(some_database(other)) == expected
         async with restarted(
-            database=some_database(other), server_key_file=key_path_beside(database)
+            minutes=2, database=some_database(other), server_key_file=key_path_beside(database)
         ) as server:
-            await server.add_user(alice, "even later")
+            await server.add_user(alice, "latest")
 
 
 @needs_postgresql

@@ -140,13 +140,22 @@ class Greetings(Recoveries):
         return self._greeter_refused(self.by_token[token], attempt.greeter)
 
     def _is_forgotten(self, attempt: Attempt, seen: Told) -> bool:
-        """A server may forget what ended, once nobody can have it for the last (23)."""
+        """A server may forget what ended, once nobody can have it for the last (23).
+
+        Which is the last it may take from the dates, that clocks which differ put in another order.
+        """
         if seen != _NOT_FOUND or attempt.end is None:
             return False
         session = self._session(attempt.token, attempt.greeter)
         later = session[session.index(attempt) + 1 :]
-        is_left = all(any(side in one.joined for one in later) for side in attempt.joined)
-        return is_left and any(one.end is not None for one in later)
+        ends = [one.end["timestamp"] for one in session if one.end is not None]
+        is_left = all(
+            any(side in one.joined for one in later)
+            or any(one.joined.get(side, date) > date for one in session)
+            for side, date in attempt.joined.items()
+        )
+        is_ended = any(one.end is not None for one in later)
+        return is_left and (is_ended or max(ends) > attempt.end["timestamp"])
 
     def _ended(self, invitation: Invitation, now: int) -> Told | None:
         match self.status(invitation, now):

@@ -381,8 +381,13 @@ def play(machine: type[Play[Any]], stage: Stage, *, stories: int, steps: int) ->
     _play(machine, stage, max_examples=stories, stateful_step_count=steps)
 
 
-def notices(machine: type[Play[Any]], stage: Stage) -> bool:
-    """Whether one of the same stories fails a model; the shortest such is not searched for."""
+def notices(
+    machine: type[Play[Any]], stage: Stage, *, by: type[Exception] = AssertionError
+) -> bool:
+    """Whether one of some stories fails a model; the shortest such is not searched for.
+
+    By default another failure than that of a model is none of the machine's doing, and is raised.
+    """
     is_noticed = False
     try:
         _play(
@@ -394,7 +399,7 @@ def notices(machine: type[Play[Any]], stage: Stage) -> bool:
             report_multiple_bugs=False,
         )
     # Also where the story ends otherwise when it is played again.
-    except* AssertionError:
+    except* by:
         is_noticed = True
     return is_noticed
 

@@ -1,5 +1,6 @@
 """Secrets in a database that is in use: how they come to be sealed, and pass to another key."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -20,7 +21,13 @@ from parsec.server.store.engine import Engine
 from parsec.server.store.key_file import KeyFile, KeysInMemory
 from parsec.server.store.migrations import known_migrations
 from parsec.server.store.sealed_columns import opened_sealing, seal_anew, uses
-from parsec.server.store.sealing import KeyID, KeyRing, SealError, ServerKeyError
+from parsec.server.store.sealing import (
+    KeyID,
+    KeyRing,
+    SealError,
+    ServerKeyError,
+    totp_secret_place,
+)
 from parsec.server.store.sqlite import SqliteEngine
 from tests.support.asgi import request
 from tests.support.server_app import MSGPACK, server_app, some_settings
@@ -291,6 +298,30 @@ async def test_what_is_written_behind_the_change_is_sealed_with_the_new_key(
     await alice.create_key()
 
     assert await used_keys(place) == {former: 1, new.newest: 1}
+
+
+async def test_the_key_does_not_change_between_sealing_and_writing(
+    place: World, alice: Codes
+) -> None:
+    order = []
+
+    async def switch() -> None:
+        await switched(place)
+        order.append("switched")
+
+    sealing, secret_place = place.server.sealing, totp_secret_place(_ORG, alice.user_id)
+    async with (
+        asyncio.TaskGroup() as tasks,
+        place.engine.transaction(write=True) as transaction,
+    ):
+        await server_key.sealed_value(transaction, sealing, b"secret", secret_place)
+        tasks.create_task(switch())
+        for _ in range(20):
+            await transaction.rows("SELECT 1")
+            await asyncio.sleep(0)
+        order.append("written")
+
+    assert order == ["written", "switched"]
 
 
 async def test_all_that_others_sealed_passes_to_the_new_key(

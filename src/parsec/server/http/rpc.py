@@ -16,7 +16,6 @@ from starlette.types import Receive, Scope, Send
 
 from parsec.data.people import OrganizationID
 from parsec.protocol.authentication import (
-    DeviceToken,
     MalformedTokenError,
     bearer_token,
     load_account_token,
@@ -108,11 +107,6 @@ async def _account(server: Server, envelope: Envelope) -> Context:  # noqa: ARG0
     raise Rejected(Verdict.BAD_AUTHENTICATION)
 
 
-@lru_cache(maxsize=4096)  # Clients send one token for all requests of a second.
-def _device_token(text: str) -> DeviceToken:
-    return load_device_token(text)
-
-
 ROUTES: Mapping[Family, Route] = {
     route.family: route
     for route in (
@@ -124,7 +118,9 @@ ROUTES: Mapping[Family, Route] = {
             load_token=load_invitation_token,
             size_first=False,
         ),
-        Route(family=Family.AUTHENTICATED, authenticate=_authenticated, load_token=_device_token),
+        Route(
+            family=Family.AUTHENTICATED, authenticate=_authenticated, load_token=load_device_token
+        ),
         Route(family=Family.TOS, authenticate=_tos, load_token=load_device_token),
         Route(
             family=Family.AUTHENTICATED_ACCOUNT,
