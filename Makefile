@@ -18,6 +18,10 @@ PURE := crypto wire data protocol
 COMMA := ,
 SPACE := $(subst ,, )
 
+# Three minutes on two cores, then as much again for the lies.
+FUZZ_SECONDS ?= 6
+FUZZ_LIES ?= 150
+
 .DEFAULT_GOAL := help
 .PHONY: help install demo test check fix conformance coverage interop test-postgresql bench fuzz soak clean
 
@@ -68,8 +72,12 @@ test-postgresql: $(STAMP) ## Storage, services and scenarios on a private Postgr
 bench: $(STAMP) ## The benchmarks, next to the official server (QUICK=1: under two minutes, ONLY="load startup")
 	@scripts/bench.sh $(if $(QUICK),--quick) $(ONLY)
 
-fuzz: ## The bounded fuzzers
-	@echo "Error: there are no fuzzers yet" >&2; exit 1
+fuzz: $(STAMP) ## The bounded fuzzers (FUZZ_SECONDS=6 each, FUZZ_LIES=150 about each story)
+	@$(BIN)/python -c 'import atheris' 2>/dev/null \
+		|| $(BIN)/python -m pip install -q --disable-pip-version-check --only-binary=atheris \
+			--group fuzz 2>/dev/null \
+		|| echo "SKIPPED atheris: there is no wheel of it for this Python and machine, or no network" >&2
+	@$(BIN)/python scripts/fuzz.py --seconds $(FUZZ_SECONDS) --lies $(FUZZ_LIES)
 
 soak: ## The bounded survival run
 	@echo "Error: there is no survival run yet" >&2; exit 1

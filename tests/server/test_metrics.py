@@ -1,4 +1,4 @@
-"""What Prometheus reads of a server (docs/operate.md)."""
+"""What Prometheus reads of a server (docs/operate-production.md)."""
 
 import re
 from collections.abc import AsyncIterator

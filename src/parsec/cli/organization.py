@@ -54,11 +54,17 @@ def create(administration: Administration, organization: "OrganizationID") -> No
     """
     from parsec.cli.parts import yellow
     from parsec.cli.values import answered_text
+    from parsec.client.step import Conflict, HttpRefusal
 
     console = administration.console
     console.begin("Creating organization")
     with administration.transport() as transport:
-        answer = transport.post("organizations", body={"organization_id": str(organization)})
+        try:
+            answer = transport.post("organizations", body={"organization_id": str(organization)})
+        except HttpRefusal as refused:
+            if refused.status != 400:
+                raise
+            raise Conflict(str(refused), hint="choose another name") from None
     url = answered_text(answer, "bootstrap_url_as_http_redirection")
     console.dismiss()
     if console.is_json:

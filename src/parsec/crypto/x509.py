@@ -142,15 +142,18 @@ class RevocationList:
     def revokes(self, certificate: Certificate, *, issuer: Certificate) -> bool:
         """Whether the certificate's issuer truly takes it back.
 
-        An outdated list still counts: what was revoked stays so.
+        An outdated list still counts: what was revoked stays so. Raises CertificateError.
         """
-        crl, parsed = self._x509, certificate._x509
-        if crl.issuer != parsed.issuer:
+        # The library reads most of a list when it is asked, and objects only then.
+        return _readable(lambda: self._revokes(certificate._x509, issuer._x509))
+
+    def _revokes(self, certificate: x509.Certificate, issuer: x509.Certificate) -> bool:
+        crl = self._x509
+        if crl.issuer != certificate.issuer:
             return False
-        if crl.get_revoked_certificate_by_serial_number(parsed.serial_number) is None:
+        if crl.get_revoked_certificate_by_serial_number(certificate.serial_number) is None:
             return False
-        key = issuer._x509.public_key()
-        return _readable(lambda: crl.is_signature_valid(key))  # type: ignore[arg-type]
+        return crl.is_signature_valid(issuer.public_key())  # type: ignore[arg-type]
 
 
 def verify_chain(
@@ -164,7 +167,8 @@ def verify_chain(
     """The chain from leaf to root, for a person's certificate at an instant.
 
     The intermediates are hints by anybody, the roots are what is trusted: of a peer's certificate,
-    the root of one's own. Raises CertificateChainError.
+    the root of one's own. Raises CertificateChainError, or CertificateError for a list of revoked
+    ones that cannot be read.
     """
     try:
         verified = _verifier(roots, at_us).verify(
@@ -246,6 +250,7 @@ def _readable(read: Callable[[], T]) -> T:
         return read()
     except (
         ValueError,
+        TypeError,  # of a bit string where a name should be a text
         UnsupportedAlgorithm,
         x509.InvalidVersion,
         x509.DuplicateExtension,

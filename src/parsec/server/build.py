@@ -64,7 +64,7 @@ async def running_server(
                 presence = LocalPresence(exchange)
         webhook = None
         if settings.organization_bootstrap_webhook is not None:
-            webhook = BootstrapWebhook(settings.organization_bootstrap_webhook)
+            webhook = BootstrapWebhook(settings.organization_bootstrap_webhook.reveal())
             stack.push_async_callback(webhook.close)
         yield Server(
             settings=settings,

@@ -1,4 +1,4 @@
-"""The meter that Prometheus reads (docs/operate.md names what it counts)."""
+"""The meter that Prometheus reads (docs/operate-production.md names what it counts)."""
 
 import platform
 

@@ -182,7 +182,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     tell_presence: bool = False
     """Tell claimers which of their greeters have an open event stream."""
     spontaneous_organization_bootstrap: bool = False
-    organization_bootstrap_webhook: str | None = None
+    organization_bootstrap_webhook: Secret | None = None
+    """Its URL, which may hold a token of the other service."""
     invitation_lifetime: int | None = None
     """Seconds after which an invitation counts as cancelled; None: never."""
     totp_reset_lifetime: int | None = None

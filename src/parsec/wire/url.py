@@ -105,9 +105,11 @@ def _host_and_port(text: str) -> tuple[str, int | None]:
     # The colons inside the brackets of IPv6 do not announce a port.
     bracketed, bracket, after = text.partition("]") if text.startswith("[") else ("", "", text)
     host, _, port = after.partition(":")
-    if not _DIGITS.fullmatch(port) or len(port.lstrip("0")) > len(str(_MAX_PORT)):
+    # Python refuses to read numbers of thousands of digits, zeros at their start too.
+    significant = port.lstrip("0")
+    if not _DIGITS.fullmatch(port) or len(significant) > len(str(_MAX_PORT)):
         raise UrlError("the port of this URL is not a number")
-    number = int(port) if port else None
+    number = int(significant or "0") if port else None
     if number is not None and number > _MAX_PORT:
         raise UrlError(f"the port of this URL exceeds {_MAX_PORT}")
     return bracketed + bracket + host, number

@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 import pytest
 import uvicorn
 from starlette.requests import Request
-from starlette.responses import PlainTextResponse
+from starlette.responses import PlainTextResponse, StreamingResponse
 from starlette.types import Receive, Scope, Send
 from uvicorn.server import ServerState
 
@@ -17,8 +17,15 @@ from parsec.server.command.connection import MAX_HEAD, BoundedConnection
 Connection = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 
 
+async def begun_for_ever() -> AsyncIterator[str]:
+    yield "begun"
+    await asyncio.get_running_loop().create_future()
+
+
 async def welcome(scope: Scope, receive: Receive, send: Send) -> None:
     await Request(scope, receive).body()
+    if scope["path"] == "/slow":
+        await StreamingResponse(begun_for_ever())(scope, receive, send)
     await PlainTextResponse("welcome")(scope, receive, send)
 
 
@@ -93,6 +100,38 @@ async def test_the_body_does_not_count() -> None:
         told = await answer((reader, writer))
 
     assert told.startswith(b"HTTP/1.1 200")
+
+
+async def pour_headers(writer: asyncio.StreamWriter) -> None:
+    """Send far more of them than a head may have."""
+    headers = b"".join(b"x-%d: %s\r\n" % (number, b"a" * 1000) for number in range(64))
+    with contextlib.suppress(ConnectionError):
+        for _ in range(64):
+            writer.write(headers)
+            await writer.drain()
+            await asyncio.sleep(0)
+
+
+async def test_what_comes_behind_a_body_is_not_collected() -> None:
+    async with connected() as (reader, writer):
+        writer.write(b"POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n1\r\nx\r\n0\r\n")
+
+        await pour_headers(writer)
+
+        with contextlib.suppress(ConnectionError):
+            assert b"200" not in await answer((reader, writer))
+
+
+async def test_a_second_head_without_end_is_not_collected_while_the_first_is_answered() -> None:
+    async with connected() as (reader, writer):
+        writer.write(b"GET /slow HTTP/1.1\r\n\r\nGET / HTTP/1.1\r\n")
+        async with asyncio.timeout(10):
+            await reader.readuntil(b"begun")
+
+        await pour_headers(writer)
+
+        with contextlib.suppress(ConnectionError):
+            assert b"200" not in await answer((reader, writer))
 
 
 async def test_a_head_that_does_not_come_is_not_awaited_for_ever(

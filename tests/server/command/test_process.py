@@ -259,13 +259,25 @@ def test_the_schema_of_a_new_database_is_made_by_hand(
     (name, *_) = [migration.name for migration in known_migrations()]
 
     looked = parsec(environment, "migrate", "--db", url, "--dry-run")
+    left = list(tmp_path.glob("new.sqlite*"))
     applied = parsec(environment, "migrate", "--db", url)
     again = parsec(environment, "migrate", "--db", url)
 
     assert [one.returncode for one in (looked, applied, again)] == [0, 0, 0]
     assert looked.stdout.splitlines()[0] == f"{name} (to be applied)"
+    assert left == []
     assert applied.stdout.splitlines()[0] == f"{name} ✔"
     assert again.stdout.splitlines()[0] == f"{name} (already applied)"
+
+
+@pytest.mark.usefixtures("running")
+def test_whether_the_schema_changes_is_shown_while_the_server_runs(
+    environment: dict[str, str],
+) -> None:
+    looked = parsec(environment, "migrate", "--dry-run")
+
+    assert looked.returncode == 0
+    assert looked.stdout.splitlines()[0] == "0001_core.sql (already applied)"
 
 
 def test_a_file_that_is_no_database_is_told_plainly(

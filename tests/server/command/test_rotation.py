@@ -1,5 +1,7 @@
 """The steps from one server key to another."""
 
+import asyncio
+import threading
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
@@ -15,7 +17,7 @@ from parsec.server.settings import SqliteDatabase, key_path_beside
 from parsec.server.store.engine import StorageError, Use
 from parsec.server.store.key_file import KeyFile
 from parsec.server.store.sealed_columns import uses
-from parsec.server.store.sealing import KeyID, KeyRing, ServerKeyError
+from parsec.server.store.sealing import KeyID, KeyRing, ServerKeyError, key_id
 from tests.support.server_app import server_app
 
 
@@ -75,6 +77,22 @@ async def test_a_running_server_takes_the_new_key(database: SqliteDatabase) -> N
     assert await sealed(database) == {ring(keys).newest: 2}
 
 
+async def test_a_running_server_that_first_opens_with_the_new_key_seals_with_it_too(
+    database: SqliteDatabase,
+) -> None:
+    async with server_app(database=database) as server:
+        alice = await server.bootstrap("Org")
+        keys = KeyFile(key_path_beside(database))
+        await server.reply(alice, TotpSetupGetSecret())
+        await rotate(database, keys, system_entropy)
+        await forget_old_keys(database, keys, system_entropy)
+        await server.reply(alice, TotpSetupGetSecret())
+
+        created = await server.reply(alice, TotpCreateOpaqueKey())
+
+    assert isinstance(created, TotpCreateOpaqueKeyOk)
+
+
 async def test_a_rotation_that_was_interrupted_is_finished_and_not_begun_again(
     database: SqliteDatabase, keys: KeyFile, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -91,6 +109,29 @@ async def test_a_rotation_that_was_interrupted_is_finished_and_not_begun_again(
 
     assert ring(keys).keys == begun.keys
     assert await sealed(database) == {begun.newest: 3}
+
+
+async def test_two_rotations_at_once_lose_no_key(
+    database: SqliteDatabase, keys: KeyFile
+) -> None:
+    path = key_path_beside(database)
+    other = threading.Thread(
+        target=lambda: asyncio.run(rotate(database, KeyFile(path), system_entropy))
+    )
+
+    class OvertakenFile(KeyFile):
+        def read(self) -> KeyRing | None:
+            found = super().read()
+            if other.ident is None:
+                other.start()
+                # It ends only if nothing keeps it from overtaking.
+                other.join(0.3)
+            return found
+
+    await rotate(database, OvertakenFile(path), system_entropy)
+    other.join()
+
+    assert set(await sealed(database)) <= {key_id(key) for key in ring(keys).keys}
 
 
 async def test_a_key_that_is_in_use_is_not_forgotten(

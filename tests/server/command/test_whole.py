@@ -38,6 +38,7 @@ from parsec.server.settings import (
     SqliteDatabase,
     key_path_beside,
 )
+from parsec.server.store import backup_file
 from parsec.server.store.copying import Tallies, tallies
 from parsec.server.store.engine import SchemaError, StorageError, Use
 from parsec.server.store.key_file import KeyFile
@@ -162,6 +163,21 @@ async def test_a_backup_is_made_beside_a_server_that_goes_on(
 async def test_a_backup_is_one_file_for_its_owner_alone(backup: Path, tmp_path: Path) -> None:
     assert files(tmp_path) == {"old", "backup", "backup.server-key"}
     assert [path.stat().st_mode & 0o777 for path in (backup, key_of_backup(backup))] == [0o600] * 2
+
+
+async def test_no_backup_is_found_without_the_key_that_was_wanted_with_it(
+    database: SqliteDatabase, alice: Device, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    named: list[str] = []
+
+    def publish(_made: Path, target: Path) -> None:
+        named.append(target.name)
+
+    monkeypatch.setattr(backup_file, "publish", publish)
+
+    await write_backup(database, tmp_path / "backup", keys_of(database), with_key=True)
+
+    assert named == ["backup.server-key", "backup"]
 
 
 async def test_a_backup_without_the_key_says_which_is_needed(
@@ -470,6 +486,15 @@ async def test_a_database_moves_to_another_file(
         ("Org", 5, 1),
         ("Other", 5, 1),
     ]
+
+
+async def test_a_database_to_move_that_is_not_there_is_told_and_not_made(
+    tmp_path: Path, new: SqliteDatabase
+) -> None:
+    with pytest.raises(StorageError, match="there is no database"):
+        await move_database(SqliteDatabase(tmp_path / "mistyped"), new)
+
+    assert not (tmp_path / "mistyped").exists()
 
 
 async def test_an_older_database_is_not_moved(

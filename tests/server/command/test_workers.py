@@ -1,4 +1,4 @@
-"""Several processes behind one port (docs/operate.md)."""
+"""Several processes behind one port (docs/operate-production.md)."""
 
 import asyncio
 import json
@@ -112,6 +112,21 @@ def test_all_workers_stop_with_their_supervisor(
     assert server.process.returncode == 0
     assert not any(is_alive(worker) for worker in workers)
     assert lines(server, "worker crashed") == []
+
+
+@needs_postgresql
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_workers_that_have_only_begun_stop_without_a_word(
+    tmp_path: Path, place: str, number: signal.Signals
+) -> None:
+    with started(tmp_path, "--workers=2", f"--db={place}") as server:
+        eventually(lambda: len(children(server.process)) == 2)
+
+        server.process.send_signal(number)
+
+        assert server.end() == "bye ;-)\n"
+        assert server.process.returncode == 0
+    assert "Traceback" not in (tmp_path / "stderr").read_text()
 
 
 @needs_postgresql

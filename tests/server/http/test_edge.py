@@ -92,6 +92,18 @@ async def test_a_failure_is_found_by_the_name_that_its_answer_has(
     assert line["request"] == answer.headers["x-request-id"]
 
 
+async def test_the_administration_too_is_told_that_the_database_is_away(
+    server: ServerApp, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object, **__: object) -> None:
+        raise StorageError("the database is away")
+
+    monkeypatch.setattr(type(server.server.engine), "transaction", fail)
+    answer = await server.admin("GET", "stats")
+
+    assert (answer.status, answer.json) == (503, {"detail": "Storage unavailable"})
+
+
 async def test_the_name_is_forgotten_with_the_request(server: ServerApp) -> None:
     await refused(server)
 

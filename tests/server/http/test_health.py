@@ -1,4 +1,4 @@
-"""What may be asked by who watches the server (docs/operate.md)."""
+"""What may be asked by who watches the server (docs/operate-production.md)."""
 
 import asyncio
 import contextlib

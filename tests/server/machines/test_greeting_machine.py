@@ -22,7 +22,7 @@ from tests.server.machines.requests_greeting import NOBODY, GreetingRequests
 from tests.server.machines.requests_invite import InviteRequests
 from tests.server.machines.requests_shamir import ShamirRequests
 from tests.server.machines.serial import Asked
-from tests.server.machines.stage import SERVERS, Play, Stage, notices, play
+from tests.server.machines.stage import ON_SQLITE, SERVERS, Play, Stage, notices, play
 
 LIFETIME = 3600
 # Who is met is Adam more often than not, so that conversations get on.
@@ -318,6 +318,7 @@ BROKEN: dict[str, tuple[Any, str, Any]] = {
 }
 
 
+@ON_SQLITE
 @pytest.mark.parametrize("broken", BROKEN)
 def test_the_machine_notices_that(
     stage: Stage, monkeypatch: pytest.MonkeyPatch, broken: str

@@ -18,6 +18,7 @@ from tests.server.machines.model_people import People, Person
 from tests.server.machines.requests_invite import InviteRequests
 from tests.server.machines.serial import Asked
 from tests.server.machines.stage import (
+    ON_SQLITE,
     SECOND,
     SERVERS,
     Play,
@@ -189,6 +190,7 @@ BROKEN: dict[str, tuple[Any, str, Any]] = {
 }
 
 
+@ON_SQLITE
 @pytest.mark.parametrize("broken", BROKEN)
 def test_the_machine_notices_that(
     stage: Stage, monkeypatch: pytest.MonkeyPatch, broken: str

@@ -23,7 +23,7 @@ from tests.server.machines.model_shamir import DeletionPapers, Recoveries, Setup
 from tests.server.machines.requests_invite import InviteRequests
 from tests.server.machines.requests_shamir import NOBODY, ShamirRequests
 from tests.server.machines.serial import Asked
-from tests.server.machines.stage import SECOND, SERVERS, Play, Stage, notices, play
+from tests.server.machines.stage import ON_SQLITE, SECOND, SERVERS, Play, Stage, notices, play
 
 OWNERS = st.sampled_from(["Bob", "Bob", "Alice"])
 RECIPIENTS = st.sampled_from(["Adam", "Alice", "Oscar", "Adam", "Alice", "Oscar", "Bob", NOBODY])
@@ -267,12 +267,13 @@ BROKEN: dict[str, tuple[Any, str, Any]] = {
     "a deletion is forgotten": (store, "delete_setup", nothing),
     "anybody ends an invitation": (
         invite,
-        "_is_greeter",
+        "is_designated",
         lambda *_, **__: True,
     ),
 }
 
 
+@ON_SQLITE
 @pytest.mark.parametrize("broken", BROKEN)
 def test_the_machine_notices_that(
     stage: Stage, monkeypatch: pytest.MonkeyPatch, broken: str

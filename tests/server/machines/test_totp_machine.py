@@ -20,6 +20,7 @@ from tests.server.machines.model_totp import Codes, TotpModel, code_at
 from tests.server.machines.requests_totp import NOBODY, TotpRequests
 from tests.server.machines.serial import Asked
 from tests.server.machines.stage import (
+    ON_SQLITE,
     SECOND,
     SERVERS,
     Play,
@@ -284,6 +285,7 @@ BROKEN: dict[str, tuple[Any, str, Any]] = {
 }
 
 
+@ON_SQLITE
 @pytest.mark.parametrize("broken", BROKEN)
 def test_the_machine_notices_that(
     stage: Stage, monkeypatch: pytest.MonkeyPatch, broken: str

@@ -67,6 +67,12 @@ def test_a_mail_has_both_versions_of_its_text() -> None:
     assert (html.get_content_type(), html.get_content().strip()) == ("text/html", "<p>Rich é</p>")
 
 
+def test_a_mail_does_not_show_the_link_in_it() -> None:
+    mail = msgspec.structs.replace(to("bob@example.com"), text="t0k3n", html="t0k3n")
+
+    assert "t0k3n" not in repr(mail)
+
+
 def test_the_head_of_a_mail_is_ascii_on_its_way() -> None:
     raw = bytes(mime_message(ENVELOPE) or b"")
 

@@ -16,6 +16,7 @@ from parsec.data.people import DeviceLabel, EmailAddress, HumanHandle, Organizat
 from parsec.server.command.logs import configure_logs
 from parsec.server.http.app import make_app
 from parsec.server.outbound.webhook import MAX_CALLS, BootstrappedOrganization, BootstrapWebhook
+from parsec.server.settings import Secret
 from tests.support.server_app import ServerApp, server_app
 from tests.support.smtp_server import serving
 
@@ -100,7 +101,7 @@ async def test_a_service_that_is_not_there_changes_nothing() -> None:
     async with listener(answering(b"")) as (url, _):
         pass
 
-    async with server_app(organization_bootstrap_webhook=url) as server:
+    async with server_app(organization_bootstrap_webhook=Secret(url)) as server:
         await server.bootstrap("Org")
 
 

@@ -1,5 +1,6 @@
 """The file with the keys of a server."""
 
+import os
 from pathlib import Path
 
 import pytest
@@ -51,6 +52,25 @@ def test_replacing_leaves_nothing_else_behind(path: Path) -> None:
     KeyFile(path).replace(KeyRing([TWO, ONE]))
 
     assert list(path.parent.iterdir()) == [path]
+
+
+def test_who_could_read_it_still_can_when_it_was_replaced(path: Path) -> None:
+    KeyFile(path).create(KeyRing([ONE]))
+    path.chmod(0o640)
+
+    KeyFile(path).replace(KeyRing([TWO, ONE]))
+
+    assert path.stat().st_mode & 0o777 == 0o640
+
+
+@pytest.mark.skipif(os.name != "posix" or os.geteuid() != 0, reason="only root gives files away")
+def test_it_stays_with_its_owner_when_it_was_replaced(path: Path) -> None:
+    KeyFile(path).create(KeyRing([ONE]))
+    os.chown(path, 12_345, 23_456)
+
+    KeyFile(path).replace(KeyRing([TWO, ONE]))
+
+    assert (path.stat().st_uid, path.stat().st_gid) == (12_345, 23_456)
 
 
 def test_a_file_behind_a_link_is_replaced_and_not_the_link(path: Path, tmp_path: Path) -> None:

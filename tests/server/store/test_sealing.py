@@ -153,3 +153,11 @@ def test_it_is_read_for_sealing_too() -> None:
 def test_a_key_that_nobody_added_stays_missing() -> None:
     with pytest.raises(UnknownKeyError):
         sealing([KeyRing([OLD]), KeyRing([OLD])]).open(sealed(key=NEW), PLACE)
+
+
+def test_a_key_that_was_forgotten_is_the_usual_one_no_more() -> None:
+    rotated = sealing([KeyRing([OLD]), KeyRing([NEW])])
+
+    rotated.open(sealed(key=NEW), PLACE)
+
+    assert rotated.usual == key_id(NEW)

@@ -365,8 +365,9 @@ def recover(
     # So that a later run can tell whether the shares have done their work.
     yield from keep(RecoverySaves(info.claimer_user_id, device.device_id))
     yield from keep(NewDevice(device, chosen.guard))
-    yield from keep(RecoveryDone(info.claimer_user_id))
+    # Before the shares go: while the invitation counts, they tell a later run that all is done.
     yield from complete_invitation(device, addr.token)
+    yield from keep(RecoveryDone(info.claimer_user_id))
     yield from add_chosen_totp(device, chosen, means)
     return device
 

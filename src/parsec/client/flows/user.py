@@ -64,7 +64,9 @@ def create_user(
         case statuses.HumanHandleAlreadyTaken():
             raise Conflict(
                 f"A member with the email {wish.requested_human_handle.email} exists already",
-                hint="that member is to be revoked first, or the new one takes another email",
+                hint="if that is what an interrupted greeting left (the new member has no device), "
+                f"run parsec-cli user revoke {wish.requested_human_handle.email}, and invite "
+                "again; else the new one takes another email",
             )
         case statuses.ActiveUsersLimitReached():
             raise Refused("The organization has as many members as it may have")

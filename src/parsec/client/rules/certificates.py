@@ -67,7 +67,7 @@ class Integration(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def integrate(ledger: Ledger, answer: CertificateGetOk) -> Integration:
-    """Verify an answer. Raises InvalidCertificate; then nothing of it may be kept."""
+    """Verify an answer (`client.md` 15.2). Raises InvalidCertificate; then nothing may be kept."""
     reading = _Reading(ledger)
     reading.group(Topic.SEQUESTER, answer.sequester_certificates, reading.sequester)
     reading.group(Topic.COMMON, answer.common_certificates, reading.common)
@@ -106,7 +106,10 @@ C = TypeVar("C", bound=_Framed)
 
 
 class _Reading:
-    """One answer being read, certificate by certificate, into a copy of the ledger."""
+    """One answer being read, certificate by certificate, into a copy of the ledger.
+
+    The checks for every certificate (`client.md` 15.3) in their order, then those of its topic.
+    """
 
     def __init__(self, ledger: Ledger) -> None:
         self.ledger = ledger._copy()
@@ -165,6 +168,7 @@ class _Reading:
         people.add(certificate)
 
     def _realm(self, realm_id: VlobID, realm: Realm, signed: bytes) -> None:
+        """`client.md` 15.3, check 4, among the others."""
         certificate = _read(unverified_realm_certificate, signed)
         author = self._verified_author_device(certificate, signed)
         if certificate.realm_id != realm_id:
@@ -180,29 +184,34 @@ class _Reading:
         recoveries.add(certificate)
 
     def check_no_share_missing(self, end: int) -> None:
-        """Raises InvalidCertificate when the answer ends where our share should follow."""
+        """Raises InvalidCertificate when the answer ends where our share should follow.
+
+        `client.md` 15.6, pairing.
+        """
         if self.ledger._recoveries.awaits_share:
             raise InvalidCertificate(Fault.SHAMIR_MISSING_SHARE, Topic.SHAMIR_RECOVERY, end)
 
     def check_last_user_has_device(self, end: int) -> None:
-        """Warn when the answer ends where a first device should follow."""
+        """Warn when the answer ends where a first device should follow (`client.md` 15.8)."""
         if self._newcomer is not None:
             self.warnings.append(Warned(Gap.USER_WITHOUT_DEVICE, Topic.COMMON, end))
 
     def _verified_author(self, certificate: _Framed, signed: bytes) -> Author | None:
-        """Who signed; None is the root key. Raises Unacceptable."""
+        """Who signed; None is the root key (`client.md` 15.3, checks 2, 3). Raises Unacceptable."""
         if certificate.author is None:
             _verify(self.ledger.root_verify_key, signed)
             return None
         return self._verified_author_device(certificate, signed)
 
     def _verified_author_device(self, certificate: _Framed, signed: bytes) -> Author:
+        """`client.md` 15.3, checks 2 and 3, where only devices may sign. Raises Unacceptable."""
         assert certificate.author is not None
         author = self.ledger._people.author(certificate.author, certificate.timestamp)
         _verify(author.verify_key, signed)
         return author
 
     def _watch_newcomer(self, certificate: CommonCertificate) -> None:
+        """`client.md` 15.8, user without device."""
         if self._newcomer is not None and not (
             isinstance(certificate, DeviceCertificate) and certificate.user_id == self._newcomer
         ):
@@ -211,6 +220,7 @@ class _Reading:
         self._newcomer = certificate.user_id if is_user else None
 
     def _watch_recoveries(self, certificate: CommonCertificate) -> None:
+        """`client.md` 15.8, revocation against the shared recovery topic."""
         # The server does not order revocations against set-ups; only a dishonest one, or a rare
         # race, makes known after a set-up that somebody in it had been revoked before.
         if isinstance(certificate, RevokedUserCertificate):
@@ -227,6 +237,7 @@ class _Reading:
 
 
 def _read(reader: Callable[[bytes], C], signed: bytes) -> C:
+    """`client.md` 15.3, check 1. Raises Unacceptable."""
     try:
         return reader(signed)
     except (SignatureError, MalformedError) as error:
@@ -234,6 +245,7 @@ def _read(reader: Callable[[bytes], C], signed: bytes) -> C:
 
 
 def _verify(key: VerifyKey, signed: bytes) -> None:
+    """`client.md` 15.3, check 3. Raises Unacceptable."""
     try:
         key.verify(signed)
     except SignatureError as error:

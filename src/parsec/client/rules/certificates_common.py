@@ -70,7 +70,10 @@ class People:
         return other
 
     def author(self, device_id: DeviceID, t: Instant) -> Author:
-        """The device that claims to have signed something at t. Raises Unacceptable."""
+        """The device that claims to have signed something at t (`client.md` 15.3, check 2).
+
+        Raises Unacceptable.
+        """
         device = self.devices.get(device_id)
         if device is None:
             raise Unacceptable(Fault.NON_EXISTING_AUTHOR)
@@ -79,7 +82,10 @@ class People:
         return device
 
     def existing(self, user_id: UserID, t: Instant) -> Member:
-        """The user that something at t is about. Raises Unacceptable."""
+        """The user that something at t is about: "user exists" of `client.md` 15.3.
+
+        Raises Unacceptable.
+        """
         member = self.members.get(user_id)
         if member is None:
             raise Unacceptable(Fault.NON_EXISTING_RELATED_USER)
@@ -88,18 +94,21 @@ class People:
         return member
 
     def check_author_active(self, author: Author, t: Instant) -> None:
-        """Raises Unacceptable when the author's user was revoked at t."""
+        """Raises Unacceptable when the author's user was revoked at t (`client.md` 15.3)."""
         if self.members[author.user_id].is_revoked_at(t):
             raise Unacceptable(Fault.REVOKED_AUTHOR)
 
     def check_author_admin(self, author: Author, t: Instant) -> None:
-        """Raises Unacceptable unless the author's user was an active administrator at t."""
+        """Raises Unacceptable unless the author's user was an active administrator at t.
+
+        "Not revoked" and "profile at t" of `client.md` 15.3.
+        """
         self.check_author_active(author, t)
         if self.members[author.user_id].profile_at(t) is not UserProfile.ADMIN:
             raise Unacceptable(Fault.AUTHOR_NOT_ADMIN)
 
     def check_active(self, user_id: UserID, t: Instant) -> Member:
-        """The user, who exists and is not revoked at t. Raises Unacceptable."""
+        """The user, who exists and is not revoked at t (`client.md` 15.3). Raises Unacceptable."""
         member = self.existing(user_id, t)
         if member.is_revoked_at(t):
             raise Unacceptable(Fault.RELATED_USER_ALREADY_REVOKED)
@@ -150,7 +159,10 @@ def check_common(
     sequestered_on: Instant | None,
     warn: Warn,
 ) -> None:
-    """Raises Unacceptable; author None is the root key, `sequestered_on` the authority's time."""
+    """The rules of `client.md` 15.4. Raises Unacceptable.
+
+    Author None is the root key, `sequestered_on` the authority's time.
+    """
     match certificate:
         case UserCertificate():
             _check_user(people, certificate, author, sequestered_on, warn)
@@ -171,6 +183,7 @@ def _check_user(
     sequestered_on: Instant | None,
     warn: Warn,
 ) -> None:
+    """`client.md` 15.4, user certificate."""
     check_newest(user.timestamp, people.last_timestamp)
     if author is not None:
         people.check_author_admin(author, user.timestamp)
@@ -187,6 +200,7 @@ def _check_user(
 def _check_device(
     people: People, device: DeviceCertificate, author: Author | None, warn: Warn
 ) -> None:
+    """`client.md` 15.4, device certificate."""
     if author is not None and author.user_id == device.user_id:
         check_newest(device.timestamp, people.last_timestamp)
         people.check_author_active(author, device.timestamp)
@@ -200,6 +214,7 @@ def _check_device(
 def _check_first_device(
     people: People, device: DeviceCertificate, author: Author | None, warn: Warn
 ) -> None:
+    """`client.md` 15.4, device certificate, where it is a first device."""
     # The same time as the last certificate is right for a pair of user and device.
     check_not_older(device.timestamp, people.last_timestamp)
     if author is not None:
@@ -216,19 +231,24 @@ def _check_first_device(
 
 
 def _check_update(people: People, update: UserUpdateCertificate, author: Author) -> None:
+    """`client.md` 15.4, user update."""
     member = _check_decision_about_other(people, update, author)
     if member.profile_at(update.timestamp) is update.new_profile:
         raise Unacceptable(Fault.CONTENT_ALREADY_EXISTS)
 
 
 def _check_revocation(people: People, revocation: RevokedUserCertificate, author: Author) -> None:
+    """`client.md` 15.4, revoked user."""
     _check_decision_about_other(people, revocation, author)
 
 
 def _check_decision_about_other(
     people: People, decision: UserUpdateCertificate | RevokedUserCertificate, author: Author
 ) -> Member:
-    """The user whom an administrator decides about. Raises Unacceptable."""
+    """The user whom an administrator decides about (`client.md` 15.4, user update, revoked user).
+
+    Raises Unacceptable.
+    """
     check_newest(decision.timestamp, people.last_timestamp)
     if author.user_id == decision.user_id:
         raise Unacceptable(Fault.SELF_SIGNED)
@@ -237,12 +257,18 @@ def _check_decision_about_other(
 
 
 def check_newest(t: Instant, last: Instant | None) -> None:
-    """Raises Unacceptable unless t is later than the last certificate of its topic."""
+    """Raises Unacceptable unless t is later than the last certificate of its topic.
+
+    "Newest" of `client.md` 15.3.
+    """
     if last is not None and t <= last:
         raise Unacceptable(Fault.INVALID_TIMESTAMP)
 
 
 def check_not_older(t: Instant, last: Instant | None) -> None:
-    """Raises Unacceptable when t is before the last certificate of its topic."""
+    """Raises Unacceptable when t is before the last certificate of its topic.
+
+    For first devices (`client.md` 15.4) and for shares (15.6), which come in pairs.
+    """
     if last is not None and t < last:
         raise Unacceptable(Fault.INVALID_TIMESTAMP)

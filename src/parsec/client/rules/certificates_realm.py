@@ -50,7 +50,7 @@ class Realm:
 def check_realm(
     realm: Realm, people: People, certificate: RealmCertificate, author: Author, *, warn: Warn
 ) -> None:
-    """Raises Unacceptable."""
+    """The rules of `client.md` 15.5. Raises Unacceptable."""
     check_newest(certificate.timestamp, realm.last_timestamp)
     if isinstance(certificate, RealmRoleCertificate):
         _check_role(realm, people, certificate, author, warn)
@@ -66,6 +66,7 @@ def check_realm(
 def _check_role(
     realm: Realm, people: People, certificate: RealmRoleCertificate, author: Author, warn: Warn
 ) -> None:
+    """`client.md` 15.5, role certificate, and the first gap of 15.8."""
     if not realm.roles:
         _check_first_role(certificate, author)
     elif author.user_id == certificate.user_id:
@@ -78,6 +79,7 @@ def _check_role(
 
 
 def _check_first_role(certificate: RealmRoleCertificate, author: Author) -> None:
+    """`client.md` 15.5, role certificate, 2a."""
     if author.user_id != certificate.user_id:
         raise Unacceptable(Fault.REALM_FIRST_ROLE_MUST_BE_SELF_SIGNED)
     if certificate.role is not RealmRole.OWNER:
@@ -85,6 +87,7 @@ def _check_first_role(certificate: RealmRoleCertificate, author: Author) -> None
 
 
 def _check_self_promotion(realm: Realm, people: People, certificate: RealmRoleCertificate) -> None:
+    """`client.md` 15.5, role certificate, 2b."""
     if certificate.role is not RealmRole.OWNER:
         raise Unacceptable(Fault.REALM_SELF_PROMOTION_ROLE_MUST_BE_OWNER)
     present = _role_of_author(realm, certificate.user_id)
@@ -105,6 +108,7 @@ def _could_act(people: People, user_id: UserID, t: Instant) -> bool:
 
 
 def _check_role_of_other(realm: Realm, certificate: RealmRoleCertificate, author: Author) -> None:
+    """`client.md` 15.5, role certificate, 2c."""
     authors_role = _role_of_author(realm, author.user_id)
     present = realm.roles.get(certificate.user_id)
     if present is certificate.role:
@@ -117,6 +121,7 @@ def _check_role_of_other(realm: Realm, certificate: RealmRoleCertificate, author
 
 
 def _check_role_fits(people: People, certificate: RealmRoleCertificate) -> None:
+    """`client.md` 15.5, role certificate, 3 and 4."""
     if certificate.role is None:
         # Whoever was revoked is expected to lose its roles afterwards.
         people.existing(certificate.user_id, certificate.timestamp)
@@ -130,6 +135,7 @@ def _check_role_fits(people: People, certificate: RealmRoleCertificate) -> None:
 def _check_owner_speaks(
     realm: Realm, people: People, certificate: RealmCertificate, author: Author
 ) -> None:
+    """`client.md` 15.5, name, key rotation, archiving."""
     if not realm.roles:
         raise Unacceptable(Fault.REALM_FIRST_CERTIFICATE_MUST_BE_ROLE)
     if _role_of_author(realm, author.user_id) is not RealmRole.OWNER:
@@ -138,6 +144,7 @@ def _check_owner_speaks(
 
 
 def _role_of_author(realm: Realm, user_id: UserID) -> RealmRole:
+    """The role that an author must have (`client.md` 15.5). Raises Unacceptable."""
     role = realm.roles.get(user_id)
     if role is None:
         raise Unacceptable(Fault.REALM_AUTHOR_HAS_NO_ROLE)

@@ -67,7 +67,10 @@ def accept_sequester(
     nothing_else: bool,
     warn: Warn,
 ) -> None:
-    """Verify, check and add. Raises Unacceptable; `nothing_else`: no other topic holds anything."""
+    """Verify, check and add, by the rules of `client.md` 15.6, sequester. Raises Unacceptable.
+
+    `nothing_else`: no other topic holds anything.
+    """
     try:
         if sequester.authority_key is None:
             authority = SequesterAuthorityCertificate.load_signed(signed, root_verify_key)
@@ -101,6 +104,7 @@ def _verified(authority_key: SequesterVerifyKey, signed: bytes) -> _ByAuthority:
 
 
 def _check(sequester: Sequester, certificate: _ByAuthority, warn: Warn) -> None:
+    """`client.md` 15.6, sequester, once the authority is known, and the gap of 15.8."""
     check_newest(certificate.timestamp, sequester.last_timestamp)
     match certificate:
         case SequesterServiceCertificate():

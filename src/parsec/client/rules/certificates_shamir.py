@@ -69,7 +69,7 @@ class Recoveries:
 def check_shamir(
     recoveries: Recoveries, people: People, certificate: ShamirCertificate, author: Author
 ) -> None:
-    """Raises Unacceptable."""
+    """The rules of `client.md` 15.6, shamir. Raises Unacceptable."""
     is_share = isinstance(certificate, ShamirRecoveryShareCertificate)
     if recoveries.awaits_share and not is_share:
         raise Unacceptable(Fault.SHAMIR_MISSING_SHARE)
@@ -88,6 +88,7 @@ def _check_brief(
     brief: ShamirRecoveryBriefCertificate,
     author: Author,
 ) -> None:
+    """`client.md` 15.6, brief."""
     check_newest(brief.timestamp, recoveries.last_timestamp)
     if brief.user_id != author.user_id:
         raise Unacceptable(Fault.SHAMIR_NOT_ABOUT_SELF)
@@ -109,6 +110,7 @@ def _check_share(
     share: ShamirRecoveryShareCertificate,
     author: Author,
 ) -> None:
+    """`client.md` 15.6, share."""
     check_not_older(share.timestamp, recoveries.last_timestamp)
     brief = recoveries.last_brief
     if (
@@ -132,6 +134,7 @@ def _check_deletion(
     deletion: ShamirRecoveryDeletionCertificate,
     author: Author,
 ) -> None:
+    """`client.md` 15.6, deletion."""
     check_newest(deletion.timestamp, recoveries.last_timestamp)
     if deletion.setup_to_delete_user_id != author.user_id:
         raise Unacceptable(Fault.SHAMIR_NOT_ABOUT_SELF)

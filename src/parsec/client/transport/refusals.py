@@ -58,7 +58,11 @@ _STANDARD_DETAILS = frozenset(
 def refusal(answer: Answer, *, netloc: str, now: Instant) -> FlowError:
     """The error to raise for an answer whose status is not 200."""
     match answer.status:
-        case 502 | 503 | 504:
+        case 503:
+            return Offline(
+                f"Server {netloc} cannot answer for the moment (HTTP 503)", hint="try again later"
+            )
+        case 502 | 504:
             return Offline(
                 f"Server {netloc} is out of reach: a proxy answered {answer.status}",
                 hint="try again later",
@@ -117,6 +121,8 @@ def _with_detail(message: str, answer: Answer) -> str:
     found = detail(answer)
     if found is None or found.lower() in _STANDARD_DETAILS:
         return message
+    if found.startswith(message):
+        return found
     return f"{message}: {found}"
 
 

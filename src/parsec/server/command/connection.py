@@ -1,7 +1,8 @@
 """A connection of a client, on which the head of a request is bounded in size and in time.
 
 The head is the start line and the headers. uvicorn reads one as long as it comes, so that anybody
-could fill the memory with one that never ends, or keep connections on which none ever comes.
+could fill the memory with one that never ends, or keep connections on which none ever comes. The
+same holds for what comes behind the body, and for a next request before the answer to the first.
 """
 
 import asyncio
@@ -28,6 +29,7 @@ class BoundedConnection(HttpToolsProtocol):
     def __init__(self, *arguments: Any, **named: Any) -> None:
         super().__init__(*arguments, **named)
         self._head_timer: asyncio.TimerHandle | None = None
+        # What came since the last head, piece of a body or end of a request.
         self._head_size = 0
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
@@ -43,14 +45,22 @@ class BoundedConnection(HttpToolsProtocol):
             return
         if self._head_timer is None and self._is_idle():
             self._await_head()
+        self._head_size += len(data)
         super().data_received(data)
-        if self._head_timer is not None:
-            self._head_size += len(data)
-            if self._head_size > MAX_HEAD:
-                self._refuse(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE)
+        if self._head_size > MAX_HEAD:
+            self._refuse(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE)
+
+    def on_body(self, body: bytes) -> None:
+        self._head_size = 0
+        super().on_body(body)
+
+    def on_message_complete(self) -> None:
+        self._head_size = 0
+        super().on_message_complete()
 
     def on_headers_complete(self) -> None:
         self._head_came()
+        self._head_size = 0
         if self._size_of_complete_head() > MAX_HEAD:
             self._refuse(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE)
             # Ends the parsing of what came with it.

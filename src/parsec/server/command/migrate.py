@@ -39,14 +39,28 @@ async def _migrate(database: "Database", *, dry_run: bool) -> None:
     from parsec.server.store.engine import StorageError
 
     try:
-        make_database_folder(database)
-        engine = make_engine(database)
+        if dry_run:
+            engine = _to_look_at(database)
+        else:
+            make_database_folder(database)
+            engine = make_engine(database)
         try:
             await _apply(engine, dry_run=dry_run)
         finally:
             await engine.close()
     except StorageError as error:
         raise Failure(str(error), hint=error.hint) from error
+
+
+def _to_look_at(database: "Database") -> "Engine":
+    """Its server may run; a file that is not there is not made."""
+    from parsec.server.build import make_engine
+    from parsec.server.settings import MockedDatabase, SqliteDatabase
+    from parsec.server.store.engine import Use
+
+    if isinstance(database, SqliteDatabase) and not database.path.exists():
+        return make_engine(MockedDatabase())
+    return make_engine(database, use=Use.BESIDE)
 
 
 async def _apply(engine: "Engine", *, dry_run: bool) -> None:

@@ -265,6 +265,7 @@ _ORGANIZATIONS = (
     ),
     option(
         "--organization-bootstrap-webhook",
+        type=SecretKind(),
         metavar="URL",
         help="Told of each new organization, a few times if it does not answer.",
     ),

@@ -82,7 +82,7 @@ class RunOptions(msgspec.Struct, frozen=True, kw_only=True):
     fake_account_password_algorithm_seed: Secret | None
     account_config: AccountConfig
     spontaneous_organization_bootstrap: bool
-    organization_bootstrap_webhook: str | None
+    organization_bootstrap_webhook: Secret | None
     organization_initial_active_users_limit: int | None
     organization_initial_user_profile_outsider_allowed: bool
     organization_initial_realm_deletion_min_archiving_period: int
@@ -321,12 +321,12 @@ def _check_workers(options: RunOptions) -> None:
 _MAX_PORT = 65_535
 
 
-def _check_webhook(url: str | None) -> None:
+def _check_webhook(url: Secret | None) -> None:
     """It would fail in the background, where nobody looks."""
     if url is None:
         return
     try:
-        parts = urllib.parse.urlsplit(url)
+        parts = urllib.parse.urlsplit(url.reveal())
         is_web = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
     except ValueError:
         is_web = False
@@ -344,7 +344,7 @@ def _check_templates(folder: Path | None, language: Language) -> None:
     except TemplateFailure as failure:
         raise Failure(
             f"cannot write mails from the templates: {failure}",
-            hint="docs/operate.md lists the templates, and what stands in their place",
+            hint="docs/operate-mail.md lists the templates, and what stands in their place",
         ) from failure
 
 

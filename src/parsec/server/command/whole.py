@@ -47,9 +47,9 @@ async def write_backup(
         source = make_engine(database, use=Use.BESIDE)
         stack.push_async_callback(source.close)
         applied = await _applied_migrations(source)
-        # The key first: it is the backup that nobody may find without the other.
-        key_made = stack.enter_context(new_file(key_of_backup(target))) if with_key else None
         made = stack.enter_context(new_file(target))
+        # It gets its name first: it is the backup that nobody may find without the other.
+        key_made = stack.enter_context(new_file(key_of_backup(target))) if with_key else None
         held, name = await _write(source, made, applied)
         if key_made is not None:
             KeyFile(key_made).replace(_known_ring(keys, name))
@@ -176,6 +176,7 @@ class Moved(msgspec.Struct, frozen=True):
 
 async def move_database(former: Database, database: Database) -> Moved:
     """Fill an empty database with another one; all of it, or nothing. Raises StorageError."""
+    _check_is_there(former)
     async with contextlib.AsyncExitStack() as stack:
         source = make_engine(former)
         stack.push_async_callback(source.close)
@@ -193,6 +194,12 @@ async def move_database(former: Database, database: Database) -> Moved:
                 moved = await _verified(source, writing, which, told)
             await raise_counter(writing, which)
     return moved
+
+
+def _check_is_there(database: Database) -> None:
+    # An engine that has a file for itself would make it.
+    if isinstance(database, SqliteDatabase) and not database.path.exists():
+        raise StorageError(f"there is no database {database.path}")
 
 
 async def _verified(

@@ -18,6 +18,7 @@ from typing import Any
 
 import msgspec
 import structlog
+from starlette.types import Receive, Scope, Send
 
 from parsec.server.build import prepare_database
 from parsec.server.command.failure import Failure
@@ -62,7 +63,8 @@ def supervise(
 class _Nothing:
     """An application for whom there is none yet."""
 
-    async def __call__(self, *_: object) -> None:
+    # With its arguments, lest it be taken for what makes an application.
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         raise NotImplementedError
 
 
@@ -99,14 +101,17 @@ class _Supervisor:
         return self._settled.settings
 
     def _stop(self, kind: signal.Signals) -> None:
-        """Pass a signal on; a second SIGINT hurries the workers."""
-        if not self._stopping.is_set():
-            self._stopping.set()
-            # Nobody shall wait for a worker to take a connection which none will take.
-            self._listener.close()
-            loop = asyncio.get_running_loop()
-            loop.call_later(_LAST_SECONDS, self._send, signal.SIGKILL)
-        self._send(kind)
+        """Have the workers stop; a second SIGINT hurries them."""
+        if self._stopping.is_set():
+            self._send(kind)
+            return
+        self._stopping.set()
+        # Nobody shall wait for a worker to take a connection which none will take.
+        self._listener.close()
+        loop = asyncio.get_running_loop()
+        loop.call_later(_LAST_SECONDS, self._send, signal.SIGKILL)
+        # Whatever came: of SIGINT a worker that has only begun would make a traceback.
+        self._send(signal.SIGTERM)
 
     def _send(self, kind: signal.Signals) -> None:
         for process in self._running.values():

@@ -5,6 +5,7 @@ from http import HTTPStatus
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.middleware.cors import CORSMiddleware
+from starlette.middleware.exceptions import ExceptionMiddleware
 from starlette.requests import Request
 from starlette.responses import JSONResponse, RedirectResponse, Response
 from starlette.routing import Route
@@ -128,6 +129,14 @@ async def _allowed(scope: Scope, send: Send, *methods: str) -> bool:
     return False
 
 
+class _Pages(Starlette):
+    """Leaves failures to `Edge`, which tells those of the database apart."""
+
+    def build_middleware_stack(self) -> ASGIApp:
+        # Without the layer that would answer each of them by itself, with a 500.
+        return ExceptionMiddleware(self.router, handlers=self.exception_handlers)
+
+
 def _pages(server: Server, guesses: Guesses) -> ASGIApp:
     """Administration, redirection, and what a browser may come across."""
 
@@ -158,7 +167,7 @@ def _pages(server: Server, guesses: Guesses) -> ASGIApp:
             {"detail": error.detail}, status_code=error.status_code, headers=error.headers
         )
 
-    return Starlette(
+    return _Pages(
         routes=[
             *admin_routes(server, guesses),
             Route("/", landing, methods=["GET"]),

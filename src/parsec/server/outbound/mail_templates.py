@@ -29,6 +29,10 @@ class Texts(msgspec.Struct, frozen=True):
     plain: str
     html: str
 
+    def __repr__(self) -> str:
+        """Nothing of it: there are links with tokens."""
+        return "Texts(…)"
+
 
 class MailTemplates:
     """A folder of templates, or those of the package; loaded at the first mail."""

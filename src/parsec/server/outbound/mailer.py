@@ -50,6 +50,10 @@ class Envelope(msgspec.Struct, frozen=True, kw_only=True):
     date: Instant
     message_id: str
 
+    def __repr__(self) -> str:
+        """Without the texts, in which there are links with tokens."""
+        return f"Envelope(to={self.to!r}, subject={self.subject!r})"
+
 
 class Mailer(Protocol):
     """A way out."""

@@ -48,7 +48,7 @@ from parsec.server.records import (
     UserRecord,
 )
 from parsec.server.rules.greeting_step import Submission
-from parsec.server.rules.invite import invitation_state, may_greet
+from parsec.server.rules.invite import invitation_state, is_designated, may_greet
 from parsec.server.rules.refusal import Refused, Rejected, Verdict
 
 # The codes that people compare were computed otherwise before (server-core.md 9.3).
@@ -167,7 +167,10 @@ def check_greeter(
     _check_pending_for_greeter(encounter.invitation, now=now, lifetime=lifetime)
     if encounter.attempt.greeter != author:
         raise Refused(GreetingAttemptNotFound(), "the attempt of another greeter")
-    if not _greeter_is_allowed(encounter):
+    # Who calls is neither revoked nor frozen; what happens to them meanwhile comes after this.
+    if not is_designated(
+        encounter.invitation, encounter.greeter, is_recipient=encounter.greeter_is_recipient
+    ):
         raise Refused(AuthorNotAllowed())
     return encounter
 

@@ -113,7 +113,7 @@ def may_greet(invitation: InvitationRecord, user: UserRecord, *, is_recipient: b
     """Whether a user may greet; `is_recipient` matters to shared recoveries only."""
     if user.revoked_on is not None or user.is_frozen:
         return False
-    return _is_greeter(invitation, user, is_recipient=is_recipient)
+    return is_designated(invitation, user, is_recipient=is_recipient)
 
 
 def possible_greeters(users: Iterable[UserRecord]) -> list[UserRecord]:
@@ -126,7 +126,8 @@ def told_of(users: Iterable[UserRecord]) -> frozenset[UserID]:
     return frozenset(user.user_id for user in possible_greeters(users))
 
 
-def _is_greeter(invitation: InvitationRecord, user: UserRecord, *, is_recipient: bool) -> bool:
+def is_designated(invitation: InvitationRecord, user: UserRecord, *, is_recipient: bool) -> bool:
+    """Whether the type of an invitation makes a user its greeter, who may be kept out for now."""
     match invitation.type:
         case InvitationType.USER:
             return user.profile is UserProfile.ADMIN
@@ -183,7 +184,7 @@ def check_end(
 
 
 def _check_may_end(invitation: InvitationRecord, author: UserRecord, *, is_recipient: bool) -> None:
-    is_greeter = _is_greeter(invitation, author, is_recipient=is_recipient)
+    is_greeter = is_designated(invitation, author, is_recipient=is_recipient)
     if not (is_greeter or _is_claimer(invitation, author)):
         raise Refused(AuthorNotAllowed(), "neither greeter nor claimer")
 

@@ -127,8 +127,8 @@ def can_release(user: UserRecord, setup: TotpRecord) -> bool:
 
 def judge_code(setup: TotpRecord, key: OpaqueKeyRecord, code: str, *, now: Instant) -> Decision:
     """What a code does to a key of a user whose keys can be released."""
-    wait = _latest(throttled_until(key.failures), _user_throttled_until(setup.failures))
-    if wait is not None and now <= wait:
+    wait = _wait(now, throttled_until(key.failures), _user_throttled_until(setup.failures))
+    if wait is not None:
         return Waits(wait)
     assert setup.secret is not None, "a complete set-up has a secret"
     step = accepted_step(setup.secret, code, now=now)
@@ -144,8 +144,8 @@ def judge_stray_code(failures: Failures, code: str, *, now: Instant) -> Waits | 
     The failures of its users' real keys are no concern of it, nor the other way round: who knows
     nothing but a user's name must not be able to lock the user out.
     """
-    wait = throttled_until(failures)
-    if wait is not None and now <= wait:
+    wait = _wait(now, throttled_until(failures))
+    if wait is not None:
         return Waits(wait)
     accepted_step(_NO_SECRET, code, now=now)
     return Missed(key=_once_more(failures, now), user=Failures())
@@ -164,15 +164,25 @@ def _user_throttled_until(failures: Failures) -> Instant | None:
     return throttled_until(failures) if failures.count > TOLERATED_BY_USER else None
 
 
+def _wait(now: Instant, *ends: Instant | None) -> Instant | None:
+    """The latest of these ends of waits; None if all are over.
+
+    One that is farther than any wait lasts was counted by a clock that has been set back since. It
+    would keep the owner waiting for as long as that clock was wrong.
+    """
+    farthest = now.plus(seconds=LONGEST_WAIT)
+    lasting = [end for end in ends if end is not None and now <= end <= farthest]
+    return max(lasting, default=None)
+
+
 # --- Overview ---
 
 
 def waits_until(standing: TotpStanding, *, now: Instant) -> Instant | None:
     """Until when no code is looked at, for at least one of a user's keys; None if for no longer."""
-    until = _latest(
-        _user_throttled_until(standing.failures), *map(throttled_until, standing.failing_keys)
+    return _wait(
+        now, _user_throttled_until(standing.failures), *map(throttled_until, standing.failing_keys)
     )
-    return until if until is not None and now <= until else None
 
 
 def pending_reset(standing: TotpStanding, *, now: Instant, lifetime: int | None) -> Instant | None:
@@ -199,7 +209,3 @@ def accepted_step(secret: TotpSecret, code: str, *, now: Instant) -> int | None:
 
 def _once_more(failures: Failures, now: Instant) -> Failures:
     return Failures(failures.count + 1, now)
-
-
-def _latest(*instants: Instant | None) -> Instant | None:
-    return max((one for one in instants if one is not None), default=None)

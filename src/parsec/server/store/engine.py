@@ -81,8 +81,8 @@ class Engine(Protocol):
     ) -> AbstractAsyncContextManager[Transaction]:
         """Commits at the end, unless an exception passes: then nothing happened.
 
-        What runs a `single` statement costs less by saying so. It takes effect at once, publishes
-        nothing, and holds no lock.
+        What runs a `single` statement costs less by saying so. It holds no lock, publishes nothing,
+        and an exception that passes behind it need not undo it.
         """
 
     async def publish(self, event: Notification, /) -> None:

@@ -65,6 +65,7 @@ class KeyFile:
     def replace(self, ring: KeyRing) -> None:
         """Write other keys in the place of those that are there. Raises ServerKeyError."""
         with self._written(ring) as made:
+            _take_over_access(self._path, made)
             made.replace(self._path)
             sync_folder(self._path.parent)
 
@@ -111,6 +112,17 @@ class KeyFile:
 
     def _malformed(self) -> ServerKeyError:
         return ServerKeyError(f"{self._path} does not hold keys of 64 hexadecimal digits a line")
+
+
+def _take_over_access(former: Path, made: Path) -> None:
+    """Let those read it who could before: the server may not be who rotates its key."""
+    if os.name != "posix" or not former.exists():
+        return
+    found = former.stat()
+    # Only root gives files away. The mode comes last: it is that of the owner and group of before.
+    with contextlib.suppress(PermissionError):
+        os.chown(made, found.st_uid, found.st_gid)
+        made.chmod(stat.S_IMODE(found.st_mode) & 0o770)
 
 
 class KeysInMemory:

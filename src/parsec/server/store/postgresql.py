@@ -228,7 +228,7 @@ class _PostgresqlTransaction(AbstractAsyncContextManager[Transaction]):
         number = _lock_number(topic)
         if self._connection is None:
             # On the way of the BEGIN: a statement behind it still sees what was committed before.
-            await self._begin(f"{_BEGIN_WRITE}; {_LOCK_NOW[share]}({number})")
+            await self._begin(f"{_BEGIN_WRITE}; {_LOCK_NOW[share]}('{number}')")
         else:
             await self._connection.rows(_LOCK_SHARED if share else _LOCK, number)
 

@@ -160,7 +160,7 @@ class Sealing:
     def seal(self, secret: bytes, place: Place, *, by: KeyID) -> bytes:
         """What is kept of a secret. Raises StorageError."""
         if by not in self._ring:
-            self._ring = self._reload()
+            self._read_again()
         self._usual = by
         return self._ring.seal(secret, place, by=by, entropy=self._entropy)
 
@@ -170,5 +170,11 @@ class Sealing:
             return self._ring.open(sealed, place)
         except UnknownKeyError:
             # Another process rotates the key.
-            self._ring = self._reload()
+            self._read_again()
         return self._ring.open(sealed, place)
+
+    def _read_again(self) -> None:
+        self._ring = self._reload()
+        if self._usual not in self._ring:
+            # It was forgotten before anything had to be sealed with its successor.
+            self._usual = self._ring.newest

@@ -13,6 +13,9 @@ LOCK = "server key"
 """Held by who seals until it has written, so that nothing is sealed with a former key once the
 current one has changed."""
 
+ROTATION_LOCK = "server key rotation"
+"""Held by who reads the file of the keys and writes it anew; before the other one."""
+
 
 async def current(transaction: Transaction) -> KeyID | None:
     """The key that seals; None in a database where nothing is sealed yet."""

@@ -96,10 +96,17 @@ class SqliteEngine:
         Raises SchemaError; earlier steps then stay.
         """
         known = migrations.known_migrations()[:count]
-        pending = migrations.pending_migrations(self._applied(), known)
-        _run(self._writer, migrations.CREATE_TABLE)
-        for migration in pending:
-            self._apply(migration)
+        # All in one transaction: who is killed while an empty database is filled leaves it empty,
+        # and not at an older schema, with which no server starts.
+        _run(self._writer, "BEGIN IMMEDIATE")
+        try:
+            pending = migrations.pending_migrations(self._applied(), known)
+            _run(self._writer, migrations.CREATE_TABLE)
+            for migration in pending:
+                self._apply(migration)
+        finally:
+            if self._writer.in_transaction:
+                _run(self._writer, "COMMIT")
 
     def transaction(
         self, *, write: bool, single: bool = False
@@ -263,14 +270,12 @@ class SqliteEngine:
             "name": migration.name,
             "checksum": migration.checksum,
         }
-        self._writer.execute("BEGIN IMMEDIATE")
         try:
-            for statement in _statements(migration.sql):
-                self._writer.execute(statement)
-            self._writer.execute(migrations.RECORD, values)
-            self._writer.execute("COMMIT")
+            with _savepoint(self._writer):
+                for statement in _statements(migration.sql):
+                    self._writer.execute(statement)
+                self._writer.execute(migrations.RECORD, values)
         except sqlite3.Error as error:
-            _abandon(self._writer)
             raise SchemaError(f"{migration.name} failed: {error}") from error
 
 
