@@ -11,6 +11,7 @@ machine; blind elsewhere, which is said aloud. At the end come the lies of `test
 import argparse
 import importlib
 import importlib.util
+import io
 import os
 import re
 import subprocess
@@ -19,7 +20,7 @@ import tempfile
 import time
 import traceback
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from contextlib import redirect_stderr
 from dataclasses import dataclass
 from pathlib import Path
 from random import Random
@@ -53,9 +54,6 @@ def main() -> int:
     options = _options()
     if options.target and options.inputs:
         return _replay(options.target, options.inputs)
-    if options.target and options.seeds is not None:
-        _run_one(options.target, options.seconds, options.seeds, options.findings)
-        return 0
     return _run_all(options)
 
 
@@ -66,7 +64,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1, help="at once")
     parser.add_argument("--findings", type=Path, help="a folder (default: a new one)")
     parser.add_argument("--target", help="one of the targets alone")
-    parser.add_argument("--seeds", type=Path, help=argparse.SUPPRESS)
+    parser.add_argument("--blind", action="store_true", help="without atheris")
     parser.add_argument("inputs", nargs="*", type=Path, help="findings to be tried again")
     return parser.parse_args()
 
@@ -75,44 +73,78 @@ def _options() -> argparse.Namespace:
 
 
 def _run_all(options: argparse.Namespace) -> int:
-    from tests.support.decoders import TARGETS
-
-    names = [target.name for target in TARGETS if options.target in (None, target.name)]
-    if not names:
-        print(f"Error: there is no target {options.target}", file=sys.stderr)
+    if not hasattr(os, "fork"):
+        print("Error: the fuzzers need a POSIX system", file=sys.stderr)
         return 2
+    guide = None if options.blind else _guide()
+    names = [name for name in _names() if options.target in (None, name)]
+    if not names:
+        return _no_such_target(options.target)
     findings = options.findings or Path(tempfile.mkdtemp(prefix="parsec-fuzz-"))
     findings.mkdir(parents=True, exist_ok=True)
-    if not _is_guided():
-        print("SKIPPED the guidance: atheris has no wheel for this Python or machine; blind inputs")
+    if guide is None:
+        print("SKIPPED the guidance of atheris: the inputs are blind")
     print(f"{len(names)} targets, {options.seconds} seconds each; findings go to {findings}")
-    with tempfile.TemporaryDirectory() as folder, ThreadPoolExecutor(options.jobs) as pool:
-        started = [
-            pool.submit(_in_process, name, options.seconds, Path(folder) / name, findings)
-            for name in names
-        ]
-        outcomes = [_told(future.result(), findings) for future in started]
+    with tempfile.TemporaryDirectory() as folder:
+        run = _Run(guide, options.seconds, Path(folder), findings)
+        outcomes = [_told(outcome, findings) for outcome in run.outcomes(names, options.jobs)]
     failures = sum(outcome.failed for outcome in outcomes)
     executions = sum(outcome.executions for outcome in outcomes)
     lies = ""
     if options.lies:
         failures += _tell_lies(options.lies, options.jobs)
-        lies = f" and {options.lies} lies about each story"
+        lies = f", {options.lies} lies about each story"
     print(f"fuzz: {len(names)} targets, {executions} executions{lies}, findings {failures}")
     return 1 if failures else 0
 
 
-def _in_process(name: str, seconds: int, seeds: Path, findings: Path) -> Outcome:
-    command = [sys.executable, __file__, "--target", name, "--seconds", str(seconds)]
-    command += ["--seeds", str(seeds), "--findings", str(findings)]
-    done = subprocess.run(
-        command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False
-    )
-    output = done.stdout.decode(errors="replace")
-    counts = [int(count) for count in _EXECUTIONS.findall(output)]
-    # One that tried nothing has found nothing, which is no good news.
-    failed = done.returncode != 0 or not counts or not any(counts)
-    return Outcome(name, counts[-1] if counts else 0, failed, output)
+@dataclass(frozen=True)
+class _Run:
+    """Targets in children of this process, which has imported and prepared everything once."""
+
+    guide: Any
+    seconds: int
+    folder: Path
+    findings: Path
+
+    def outcomes(self, names: Sequence[str], jobs: int) -> Iterator[Outcome]:
+        """As they end, so many at once."""
+        running: dict[int, str] = {}
+        for name in names:
+            if len(running) == jobs:
+                yield self._next(running)
+            running[self._start(name)] = name
+        while running:
+            yield self._next(running)
+
+    def _start(self, name: str) -> int:
+        sys.stdout.flush()
+        child = os.fork()
+        if child:
+            return child
+        output = os.open(self.folder / f"{name}.txt", os.O_WRONLY | os.O_CREAT, 0o600)
+        os.dup2(output, 1)
+        os.dup2(output, 2)
+        status = _FOUND
+        try:
+            _run_one(name, self.guide, self.seconds, self.folder / name, self.findings)
+            status = 0
+        except SystemExit as ended:
+            status = int(ended.code or 0)
+        except BaseException:
+            traceback.print_exc()
+        finally:
+            sys.stdout.flush()
+            os._exit(status)
+
+    def _next(self, running: dict[int, str]) -> Outcome:
+        child, status = os.wait()
+        name = running.pop(child)
+        output = (self.folder / f"{name}.txt").read_text(encoding="utf-8", errors="replace")
+        counts = [int(count) for count in _EXECUTIONS.findall(output)]
+        # One that tried nothing has found nothing, which is no good news.
+        failed = status != 0 or not any(counts)
+        return Outcome(name, counts[-1] if counts else 0, failed, output)
 
 
 def _told(outcome: Outcome, findings: Path) -> Outcome:
@@ -135,8 +167,7 @@ def _tell_lies(lies: int, jobs: int) -> int:
 # --- One target, in this process ---
 
 
-def _run_one(name: str, seconds: int, seeds: Path, findings: Path) -> None:
-    guide = _guide()
+def _run_one(name: str, guide: Any, seconds: int, seeds: Path, findings: Path) -> None:
     target = _target(name)
     seeds.mkdir(parents=True)
     for number, seed in enumerate(target.seeds()):
@@ -198,6 +229,8 @@ def _then(first: Sequence[bytes], more: Callable[[], bytes]) -> Iterator[bytes]:
 
 def _replay(name: str, paths: Sequence[Path]) -> int:
     """What the inputs do, with the whole traceback where it is wrong."""
+    if name not in _names():
+        return _no_such_target(name)
     target = _target(name)
     _bound_memory()
     for path in paths:
@@ -206,22 +239,29 @@ def _replay(name: str, paths: Sequence[Path]) -> int:
     return 0
 
 
+def _no_such_target(name: str) -> int:
+    print(f"Error: there is no target {name}, but {', '.join(_names())}", file=sys.stderr)
+    return 2
+
+
 def _guide() -> Any:
     """Atheris, watching what is imported from now on; None where there is none."""
-    if not _is_guided():
+    if importlib.util.find_spec("atheris") is None:
         return None
     guide = importlib.import_module("atheris")
-    with guide.instrument_imports(include=["parsec"], enable_loader_override=False):
-        importlib.import_module("tests.support.decoders")
+    with redirect_stderr(io.StringIO()), guide.instrument_imports(include=["parsec"]):
+        importlib.import_module("tests.support.decoders.table")
     return guide
 
 
-def _is_guided() -> bool:
-    return importlib.util.find_spec("atheris") is not None
+def _names() -> list[str]:
+    from tests.support.decoders.table import TARGETS
+
+    return [target.name for target in TARGETS]
 
 
 def _target(name: str) -> Any:
-    from tests.support.decoders import TARGETS
+    from tests.support.decoders.table import TARGETS
 
     return next(target for target in TARGETS if target.name == name)
 

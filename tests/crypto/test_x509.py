@@ -337,3 +337,21 @@ def test_other_lists_revoke_nothing(harmless: RevocationList) -> None:
 def test_what_is_no_revocation_list_is_refused() -> None:
     with pytest.raises(CertificateError):
         RevocationList(b"garbage")
+
+
+def test_revocation_list_whose_issuer_cannot_be_read_is_refused() -> None:
+    """The library reads names late, and objects then."""
+    plain = revocation_list(MIDDLE, 4711)._x509.public_bytes(serialization.Encoding.DER)
+    damaged = RevocationList(plain.replace(b"Middle", b"\x88iddle"))
+
+    with pytest.raises(CertificateError):
+        damaged.revokes(ALICE.certificate, issuer=MIDDLE.certificate)
+
+
+def test_name_that_is_no_text_is_refused() -> None:
+    """A string of bits, at which the library fails in a way of its own."""
+    plain = issue(name("Alice")).certificate
+    odd = Certificate(plain.der.replace(b"\x0c\x05Alice", b"\x03\x05\0lice"))
+
+    with pytest.raises(CertificateError):
+        _ = odd.common_name

@@ -76,7 +76,11 @@ def test_a_url_has_a_host_and_may_have_a_port(url: str) -> None:
         split_url(url)
 
 
-@pytest.mark.parametrize(("text", "port"), [("0", 0), ("65535", 65535), ("000000443", 443)])
+@pytest.mark.parametrize(
+    ("text", "port"),
+    [("0", 0), ("65535", 65535), ("000000443", 443), ("0" * 5000, 0), ("0" * 5000 + "443", 443)],
+    ids=lambda value: str(value)[-10:],
+)
 def test_reads_a_port(text: str, port: int) -> None:
     assert split_url(f"parsec3://foo:{text}").port == port
 

@@ -285,7 +285,13 @@ def test_a_connection_that_breaks_is_offline(transport: Transport, answer: bytes
         transport.send(device_at(server.addr), InviteList())
 
 
-@pytest.mark.parametrize("status", ["502 Bad Gateway", "503 Unavailable", "504 Gateway Timeout"])
+def test_a_server_without_its_database_is_offline(transport: Transport) -> None:
+    answer = http("503 Unavailable")
+    with RawServer([says(answer)]) as server, pytest.raises(Offline, match="for the moment"):
+        transport.send(device_at(server.addr), InviteList())
+
+
+@pytest.mark.parametrize("status", ["502 Bad Gateway", "504 Gateway Timeout"])
 def test_a_proxy_without_its_server_is_offline(transport: Transport, status: str) -> None:
     with RawServer([says(http(status))]) as server, pytest.raises(Offline, match="proxy"):
         transport.send(device_at(server.addr), InviteList())
@@ -536,6 +542,14 @@ def test_the_cause_that_a_server_tells_is_shown(transport: Transport) -> None:
 
     message = "Invitation already used or deleted: The shared recovery was deleted"
     assert str(error) == message
+
+
+def test_a_cause_behind_our_own_words_does_not_repeat_them(transport: Transport) -> None:
+    body = in_json("Invitation already used or deleted (completed)")
+
+    error = refused(transport, http("410 Gone", body, content_type="application/json"))
+
+    assert str(error) == "Invitation already used or deleted (completed)"
 
 
 def test_what_every_server_says_is_not_repeated(transport: Transport) -> None:
