@@ -111,9 +111,7 @@ async def test_a_rotation_that_was_interrupted_is_finished_and_not_begun_again(
     assert await sealed(database) == {begun.newest: 3}
 
 
-async def test_two_rotations_at_once_lose_no_key(
-    database: SqliteDatabase, keys: KeyFile
-) -> None:
+async def test_two_rotations_at_once_lose_no_key(database: SqliteDatabase, keys: KeyFile) -> None:
     path = key_path_beside(database)
     other = threading.Thread(
         target=lambda: asyncio.run(rotate(database, KeyFile(path), system_entropy))

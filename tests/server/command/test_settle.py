@@ -379,7 +379,7 @@ def test_templates_that_lack_a_mail_are_refused(place: Place, tmp_path: Path) ->
 
 
 @pytest.mark.parametrize(
-    "url", ["ftp://example.com/s3cr3t", "example.com/s3cr3t", "https://", "http://[s3cr3t", ""]
+    "url", ["ftp://example.com/s3cr3t", "example.com/s3cr3t", "https://", "http://[s3cr3t"]
 )
 def test_a_webhook_that_is_no_web_address_is_refused_without_showing_it(
     place: Place, url: str

@@ -65,9 +65,9 @@ def status(line: str, *headers: str) -> bytes:
 DONE = status("204 No Content")
 
 
-def webhook(url: str) -> BootstrapWebhook:
-    """Without pauses, and with little patience."""
-    return BootstrapWebhook(url, timeout=0.2, pauses=(0, 0), grace=10)
+def webhook(url: str, *, timeout: float = 30) -> BootstrapWebhook:
+    """Without pauses."""
+    return BootstrapWebhook(url, timeout=timeout, pauses=(0, 0), grace=10)
 
 
 async def told(answer: Answer) -> list[bytes]:
@@ -141,7 +141,8 @@ async def answer_hugely(_reader: asyncio.StreamReader, writer: asyncio.StreamWri
 )
 async def test_whatever_a_service_does_the_organization_begins(answer: Answer) -> None:
     async with listener(answer) as (url, heard), server_app() as server:
-        hook = webhook(url)
+        # Little patience: some never come to an end.
+        hook = webhook(url, timeout=0.5)
         told_server = msgspec.structs.replace(server.server, bootstrap_webhook=hook)
         app = ServerApp(told_server, make_app(told_server), server.clock)
 

@@ -202,6 +202,15 @@ def test_both_sides_go_on_with_their_attempt() -> None:
     assert claimer_names(met) is met
 
 
+def test_a_greeter_who_is_frozen_while_the_request_is_served_is_still_a_greeter() -> None:
+    """Whether the caller is frozen was asked before; the claimer is asked about it now."""
+    met = encounter(greeter=msgspec.structs.replace(ALICE, is_frozen=True))
+
+    assert greeter_names(met) is met
+    with pytest.raises(Refused):
+        claimer_names(met)
+
+
 @pytest.mark.parametrize(
     ("met", "expected"),
     [
