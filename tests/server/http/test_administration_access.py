@@ -29,6 +29,7 @@ def log(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
 @pytest.fixture
 async def server(log: list[Any]) -> AsyncIterator[ServerApp]:
     async with server_app() as made:
+        log.clear()
         yield made
     structlog.reset_defaults()
 
@@ -38,6 +39,7 @@ async def closed(log: list[Any]) -> AsyncIterator[ServerApp]:
     """A server that is administrated from an office alone."""
     limit = RateLimit(burst=2, per_second=0.1)
     async with server_app(administration_allowed_addresses=OFFICE, failed_lookups=limit) as made:
+        log.clear()
         yield made
     structlog.reset_defaults()
 

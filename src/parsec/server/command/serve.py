@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import click
 import structlog
 import uvicorn
-from starlette.types import ASGIApp
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from parsec import __version__
 from parsec.server.build import running_server
@@ -95,6 +95,7 @@ def tell_start(settled: Settled) -> None:
 async def _serve(
     settings: Settings, sockets: Sockets, announce: Callable[[], None], lifeline: int | None
 ) -> None:
+    check_http(settings)
     metrics = make_metrics(settings)
     async with running_server(settings, meter=metrics) as server:
         http = _Http(http_config(settings, make_app(server)), server.exchange)
@@ -217,6 +218,16 @@ class _Http(_Quiet):
         finally:
             for number, handler in kept.items():
                 signal.signal(number, handler)
+
+
+def check_http(settings: Settings) -> None:
+    """See whether clients could be served, before anything is made. Raises Failure."""
+    http_config(settings, _nothing)
+
+
+async def _nothing(scope: Scope, receive: Receive, send: Send) -> None:
+    """An application where there is none yet."""
+    raise NotImplementedError
 
 
 def http_config(settings: Settings, app: ASGIApp) -> uvicorn.Config:

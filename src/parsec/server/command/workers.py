@@ -18,11 +18,10 @@ from typing import Any
 
 import msgspec
 import structlog
-from starlette.types import Receive, Scope, Send
 
 from parsec.server.build import prepare_database
 from parsec.server.command.failure import Failure
-from parsec.server.command.serve import http_config, tell_start, told_failures
+from parsec.server.command.serve import check_http, tell_start, told_failures
 from parsec.server.command.settle import Settled
 from parsec.server.command.worker import Excuse, Job
 from parsec.server.settings import Settings
@@ -46,7 +45,7 @@ def supervise(
 ) -> None:
     """Serve until SIGINT or SIGTERM, by as many processes as wanted. Raises Failure."""
     # What no worker could do is told before any is started.
-    http_config(settled.settings, _Nothing())
+    check_http(settled.settings)
     with told_failures(settled.settings):
         asyncio.run(prepare_database(settled.settings))
     supervisor = _Supervisor(settled, listener, metrics, logs)
@@ -58,14 +57,6 @@ def supervise(
             raise
         # The first worker that gave up took the others with it.
         raise failures.exceptions[0] from None
-
-
-class _Nothing:
-    """An application for whom there is none yet."""
-
-    # With its arguments, lest it be taken for what makes an application.
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        raise NotImplementedError
 
 
 class _Supervisor:

@@ -30,7 +30,9 @@ KEPT = 1 << 16
 """How many events a process may be behind; one that is farther must start again."""
 
 _FORGET_EVERY = 1 << 10
-_READ_AT_ONCE = 500
+# Between two portions streams take what waits for them. One that is told much more at once would
+# count as too slow, although its client is not: when the database is back, much may have come.
+_READ_AT_ONCE = 50
 
 _POLL_SECONDS = 10.0
 """When to look although nobody called: the connection may have died silently."""
