@@ -264,7 +264,7 @@ def test_a_used_and_a_cancelled_invitation_are_refused(organization: Organizatio
 
     assert cancelled.err.splitlines()[-1] == "Invitation canceled"
     assert (claimed.code, greeted.code, again.code) == (7, 7, 7)
-    assert "Error: Invitation already used or deleted" in claimed.err
+    assert "Error: Invitation already used or deleted (cancelled)\n" in claimed.err
     assert "Error: Invitation cancelled" in greeted.err
     assert "Error: Invitation already cancelled" in again.err
 

@@ -395,19 +395,23 @@ class World:
         payload = self._recoveries.load_recovery(user_id)
         return None if payload is None else GatheredShares.load(payload)
 
+    def _readable(self, user_id: UserID) -> GatheredShares | None:
+        """The same, where what cannot be read counts as not there."""
+        with suppress(RecoveryDamaged, StorageFailed, MalformedError):
+            return self._gathered(user_id)
+        return None
+
     def _gather(self, record: GatheredShares) -> None:
         """Keep shares beside those that another process has kept for the same set-up."""
         with self._recoveries.alone(record.user_id):
-            kept = None
-            with suppress(RecoveryDamaged, StorageFailed, MalformedError):
-                kept = self._gathered(record.user_id)
+            kept = self._readable(record.user_id)
             if kept is not None and kept.same_setup(record):
                 record = kept.with_shares(record.shares)
             self._recoveries.save_recovery(record.user_id, record.dump())
 
     def _note_saving(self, record: RecoverySaves) -> None:
         with self._recoveries.alone(record.user_id):
-            kept = self._gathered(record.user_id)
+            kept = self._readable(record.user_id)
             if kept is not None:
                 noted = msgspec.structs.replace(kept, device_id=record.device_id)
                 self._recoveries.save_recovery(record.user_id, noted.dump())

@@ -285,6 +285,13 @@ def test_a_connection_that_breaks_is_offline(transport: Transport, answer: bytes
         transport.send(device_at(server.addr), InviteList())
 
 
+def test_who_is_hung_up_on_is_told_that_it_may_be_for_lack_of_tls(transport: Transport) -> None:
+    with RawServer([says(b"")]) as server, pytest.raises(Offline, match="was closed") as raised:
+        transport.send(device_at(server.addr), InviteList())
+
+    assert "TLS" in str(raised.value.hint)
+
+
 def test_a_server_without_its_database_is_offline(transport: Transport) -> None:
     answer = http("503 Unavailable")
     with RawServer([says(answer)]) as server, pytest.raises(Offline, match="for the moment"):

@@ -360,7 +360,14 @@ _REASONS: tuple[tuple[type[BaseException], _Explain], ...] = (
     (ConnectionRefusedError, lambda _: ("connection refused", "is the server running?")),
     (httpx2.ProxyError, lambda _: ("the proxy refused", "check HTTP_PROXY and HTTPS_PROXY")),
     (httpx2.TimeoutException, lambda _: ("no answer in time", "try again later")),
-    (httpx2.RemoteProtocolError, lambda _: ("the connection was closed", "try again later")),
+    # As a server with TLS does to whoever speaks in clear.
+    (
+        httpx2.RemoteProtocolError,
+        lambda _: (
+            "the connection was closed",
+            "try again later, and check whether the address is for TLS",
+        ),
+    ),
     (ConnectionError, lambda _: ("the connection was closed", "try again later")),
 )
 

@@ -1,0 +1,72 @@
+"""PostgreSQL crashes and comes back while servers are at work (docs/operate.md)."""
+
+import threading
+import urllib.error
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from parsec.protocol.events import CommonCertificateEvent
+from tests.support.http_club import Club
+from tests.support.own_cluster import OwnCluster, own_cluster
+from tests.support.postgresql import needs_postgresql
+from tests.support.server_process import started
+
+pytestmark = needs_postgresql
+
+_CRASHES = 2
+
+
+@pytest.fixture(scope="module")
+def cluster() -> Iterator[OwnCluster]:
+    with own_cluster() as made:
+        yield made
+
+
+def enroll_until(club: Club, done: threading.Event) -> tuple[int, int]:
+    """How many users were taken, and how often the server could not tell."""
+    taken = unanswered = 0
+    # A few more behind the last crash, which must succeed at some point.
+    while not done.is_set() or taken == 0 or unanswered > 1_000:
+        try:
+            club.enroll(f"user{taken}-{unanswered}")
+            taken += 1
+        except urllib.error.HTTPError as error:
+            if error.code != 503:
+                raise
+            unanswered += 1
+    return taken, unanswered
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_what_was_acknowledged_survives_and_service_and_events_go_on_by_themselves(
+    tmp_path: Path, cluster: OwnCluster, workers: int
+) -> None:
+    options = (f"--db={cluster.another()}", f"--workers={workers}", "--email-host=MOCKED")
+    with started(tmp_path, *options, "--sse-keepalive=0") as server:
+        club = Club.founded(server.place)
+        done = threading.Event()
+
+        def crash() -> None:
+            for _ in range(_CRASHES):
+                cluster.crash()
+            done.set()
+
+        with club.events() as events:
+            crashing = threading.Thread(target=crash)
+            crashing.start()
+            enroll_until(club, done)
+            crashing.join()
+            club.enroll("late")
+            expected = [CommonCertificateEvent(timestamp=one) for one in club.dates[1:]]
+            heard = [next(events)]
+            while heard[-1] != expected[-1]:
+                heard.append(next(events))
+
+        found = club.certificates()
+        assert set(club.told) <= set(found)
+        # What was answered by 503 is there whole, or not at all.
+        assert len(found) % 2 == 0
+        assert [one for one in heard if one in expected] == expected
+        assert server.process.poll() is None
