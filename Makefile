@@ -11,6 +11,7 @@ SUITE := --ignore=tests/interop --ignore=tests/conformance
 # What is tried again on the other database; the scenarios on two processes that answer in turns.
 ON_POSTGRESQL := tests/server/store tests/server/service tests/server/machines tests/server/test_processes.py \
 	tests/server/command/test_workers.py \
+	tests/survival/test_server_kill_points.py tests/survival/test_server_postgresql_crash.py \
 	tests/scenarios/test_recovery_story.py tests/conformance/test_vectors.py
 
 # Pure floors, whose coverage is complete; what is excepted says why beside the line.
@@ -79,8 +80,8 @@ fuzz: $(STAMP) ## The bounded fuzzers (FUZZ_SECONDS=6 each, FUZZ_LIES=150 about 
 		|| echo "SKIPPED atheris: there is no wheel of it for this Python and machine, or no network" >&2
 	@$(BIN)/python scripts/fuzz.py --seconds $(FUZZ_SECONDS) --lies $(FUZZ_LIES)
 
-soak: ## The bounded survival run
-	@echo "Error: there is no survival run yet" >&2; exit 1
+soak: $(STAMP) ## The bounded survival run: servers die under load (SOAK_SECONDS=180, SOAK_SEED=…)
+	@$(BIN)/python scripts/soak.py
 
 clean: ## Remove what the other targets made
 	@rm -rf $(VENV) .venv-official .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

@@ -122,7 +122,7 @@ def test_every_event_of_a_conversation_is_documented() -> None:
 
 # --- The server ---
 
-OPERATE = (DOCS / "operate.md").read_text(encoding="utf-8")
+OPERATE = "".join(page.read_text(encoding="utf-8") for page in sorted(DOCS.glob("operate*.md")))
 
 SERVER_OPTIONS = {
     f"{name} {option.opts[0]}": option
@@ -136,7 +136,7 @@ def _row(option: click.Option) -> str:
     """The line of the table for an option, which begins with its spellings."""
     spellings = ", ".join(f"`{spelling}`" for spelling in option.opts)
     row = re.search(rf"^\| {re.escape(spellings)}(?: ↻)? \|.*$", OPERATE, re.MULTILINE)
-    assert row, f"docs/operate.md lacks a row for {spellings}"
+    assert row, f"docs/operate*.md lack a row for {spellings}"
     return row[0]
 
 
@@ -206,6 +206,31 @@ def test_what_people_are_told_to_type_exists(line: str) -> None:
 
 def test_pages_tell_what_to_type() -> None:
     assert len(TYPED) > 30
+
+
+# --- Links ---
+
+
+def _anchors(page: Path) -> set[str]:
+    headings = re.findall(r"^#+ (.*)$", page.read_text(encoding="utf-8"), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+@pytest.mark.parametrize(
+    "page",
+    [*ROOT.glob("*.md"), *DOCS.rglob("*.md")],
+    ids=lambda page: str(page.relative_to(ROOT)),
+)
+def test_links_lead_somewhere(page: Path) -> None:
+    links = re.findall(r"\]\(([^()\s]+)\)", page.read_text(encoding="utf-8"))
+
+    for link in links:
+        name, _, anchor = link.partition("#")
+        if ":" in name:
+            continue  # elsewhere in the world
+        target = (page.parent / name).resolve() if name else page
+        assert target.exists(), link
+        assert not anchor or anchor in _anchors(target), link
 
 
 # --- Security ---

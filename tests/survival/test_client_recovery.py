@@ -134,8 +134,8 @@ def test_shares_are_there_whole_or_not_at_all(
     invitation = invite(alice, carl)
     gave: list[Survivor] = []
     for number in deaths():
-        if keyring and gave and number % 3:
-            continue  # what follows is the same but for the entry's end
+        if gave and number % 3:
+            continue  # what is written from here on is the same again and again
         lost = town.survivor("carl")
         lost.keyring = keyring
         claimer = lost.start(*recovering(lost, invitation["url"], alice), dies_at=number)

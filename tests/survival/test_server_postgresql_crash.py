@@ -2,15 +2,19 @@
 
 import threading
 import urllib.error
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
 
 from parsec.protocol.events import CommonCertificateEvent
+from parsec.server.store.engine import MigrationState, OutOfReachError, StorageError
+from parsec.server.store.postgresql import PostgresqlEngine
+from parsec.server.store.postgresql_connection import connect
 from tests.support.http_club import Club
 from tests.support.own_cluster import OwnCluster, own_cluster
-from tests.support.postgresql import needs_postgresql
+from tests.support.postgresql import needs_postgresql, new_place, some_database
+from tests.support.server_app import server_app
 from tests.support.server_process import started
 
 pytestmark = needs_postgresql
@@ -70,3 +74,34 @@ def test_what_was_acknowledged_survives_and_service_and_events_go_on_by_themselv
         assert len(found) % 2 == 0
         assert [one for one in heard if one in expected] == expected
         assert server.process.poll() is None
+
+
+async def test_who_starts_while_the_database_goes_away_starts_all_the_same(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    migrations = PostgresqlEngine.migrations
+    accidents = iter([True, True, False])
+
+    async def cut_off_twice(engine: PostgresqlEngine) -> Sequence[MigrationState]:
+        if next(accidents):
+            raise OutOfReachError("the database failed: connection is closed")
+        return await migrations(engine)
+
+    monkeypatch.setattr(PostgresqlEngine, "migrations", cut_off_twice)
+    async with new_place() as place:
+        key = tmp_path / "server.key"
+        async with server_app(database=some_database(place), server_key_file=key) as server:
+            await server.bootstrap("Org")
+
+
+async def test_a_connection_that_ends_is_told_from_a_statement_that_fails() -> None:
+    async with new_place() as place:
+        connection = await connect(some_database(place))
+
+        with pytest.raises(StorageError) as failed:
+            await connection.rows("SELECT nothing")
+        ((pid,),) = await connection.rows("SELECT pg_backend_pid()")
+        with pytest.raises(OutOfReachError):
+            await connection.rows("SELECT pg_terminate_backend($1)", pid)
+
+        assert not isinstance(failed.value, OutOfReachError)

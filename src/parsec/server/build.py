@@ -1,7 +1,10 @@
 """The only place that picks an engine and wires a server together."""
 
+import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Callable
+
+import structlog
 
 from parsec.crypto.entropy import Entropy
 from parsec.data.instant import Instant
@@ -30,10 +33,13 @@ from parsec.server.settings import (
     key_path_beside,
 )
 from parsec.server.store.counted import CountedEngine
-from parsec.server.store.engine import Engine, SchemaError, StorageError, Use
+from parsec.server.store.engine import Engine, OutOfReachError, SchemaError, StorageError, Use
 from parsec.server.store.key_file import KeyFile, Keys, KeysInMemory
 from parsec.server.store.sealed_columns import opened_sealing
+from parsec.server.store.sealing import Sealing
 from parsec.server.store.sqlite import SqliteEngine, TemporarySqliteEngine
+
+_log = structlog.get_logger()
 
 
 @contextlib.asynccontextmanager
@@ -51,8 +57,7 @@ async def running_server(
         engine, mailer = CountedEngine(engine, meter), CountedMailer(mailer, meter)
     async with contextlib.AsyncExitStack() as stack:
         stack.push_async_callback(engine.close)
-        await _check_schema(engine, skip=settings.skip_migrations_check)
-        sealing = await opened_sealing(engine, make_keys(settings), entropy)
+        sealing = await _opened(engine, settings, entropy)
         exchange = Exchange()
         stack.callback(engine.subscribe(exchange.deliver))
         presence: Presence = UntoldPresence()
@@ -95,8 +100,7 @@ async def prepare_database(settings: Settings) -> None:
     """
     engine = make_engine(settings.database)
     try:
-        await _check_schema(engine, skip=settings.skip_migrations_check)
-        await opened_sealing(engine, make_keys(settings), system_source)
+        await _opened(engine, settings, system_source)
     finally:
         await engine.close()
 
@@ -132,6 +136,30 @@ def _postgresql_engine(database: PostgresqlDatabase) -> Engine:
             "PostgreSQL needs the extra `postgres`: pip install 'parsec-py[server,postgres]'"
         ) from error
     return PostgresqlEngine(database)
+
+
+async def _opened(engine: Engine, settings: Settings, entropy: Entropy) -> Sealing:
+    """What opens the secrets of a database whose schema is made or checked. Raises StorageError.
+
+    Begun again where the database goes away in the middle: a worker that is started at the wrong
+    moment would take all others with it.
+    """
+    database = settings.database
+    attempts, pause = 1, 0.0
+    if isinstance(database, PostgresqlDatabase):
+        attempts, pause = database.attempts, database.pause
+    for _ in range(attempts - 1):
+        try:
+            return await _opened_at_once(engine, settings, entropy)
+        except OutOfReachError as error:
+            _log.warning("database out of reach", error=str(error))
+            await asyncio.sleep(pause)
+    return await _opened_at_once(engine, settings, entropy)
+
+
+async def _opened_at_once(engine: Engine, settings: Settings, entropy: Entropy) -> Sealing:
+    await _check_schema(engine, skip=settings.skip_migrations_check)
+    return await opened_sealing(engine, make_keys(settings), entropy)
 
 
 async def _check_schema(engine: Engine, *, skip: bool) -> None:

@@ -40,7 +40,7 @@ from parsec.server.settings import (
 )
 from parsec.server.store import backup_file
 from parsec.server.store.copying import Tallies, tallies
-from parsec.server.store.engine import SchemaError, StorageError, Use
+from parsec.server.store.engine import Engine, SchemaError, StorageError, Use
 from parsec.server.store.key_file import KeyFile
 from parsec.server.store.migrations import known_migrations
 from parsec.server.store.sealing import KeyRing, ServerKeyError
@@ -340,6 +340,24 @@ async def test_the_database_of_a_running_server_is_refused(
             await restore_backup(backup, new, keys_of(new), with_key=False)
 
     assert raised.value.hint == "stop it first"
+
+
+async def test_the_database_of_a_server_that_begins_meanwhile_stays(
+    backup: Path, new: SqliteDatabase, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with contextlib.AsyncExitStack() as other:
+
+        def overtaken(database: Database, **how: Any) -> Engine:
+            if database == new:
+                other.push_async_callback(make_engine(new).close)
+            return make_engine(database, **how)
+
+        monkeypatch.setattr(whole, "make_engine", overtaken)
+
+        with pytest.raises(StorageError, match="another server uses the database"):
+            await restore_backup(backup, new, keys_of(new), with_key=False)
+
+        assert new.path.exists()
 
 
 def content_of(path: Path) -> bytes:

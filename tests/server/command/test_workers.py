@@ -5,12 +5,14 @@ import json
 import os
 import signal
 import socket
+import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
+from parsec.server.command.workers import import_flags
 from tests.support.postgresql import needs_postgresql, new_place_for_a_process, run_on
 from tests.support.server_process import (
     PATIENCE_S,
@@ -40,6 +42,24 @@ def test_ports_for_metrics_that_there_are_not_are_told(tmp_path: Path) -> None:
 
     assert result.returncode == 1
     assert result.stderr.startswith("Error: there are not enough ports ")
+
+
+def test_workers_import_nothing_from_where_the_server_was_started(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", [path for path in sys.path if path])
+
+    assert import_flags() == ("-P",)
+
+
+def test_workers_import_from_there_what_their_supervisor_does(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(Path.cwd())
+
+    assert import_flags() == ()
 
 
 def eventually(condition: Callable[[], bool]) -> None:

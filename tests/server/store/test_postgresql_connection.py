@@ -6,9 +6,9 @@ from collections.abc import Iterator
 import pytest
 
 from parsec.server.settings import PostgresqlDatabase, Secret
-from parsec.server.store.engine import StorageError
+from parsec.server.store.engine import OutOfReachError, StorageError
 from parsec.server.store.postgresql import PostgresqlEngine
-from parsec.server.store.postgresql_connection import OutOfReachError, _arguments, connect
+from parsec.server.store.postgresql_connection import _arguments, connect
 
 
 @pytest.fixture

@@ -241,10 +241,12 @@ async def _new_database(database: Database) -> AsyncIterator[Engine]:
     """A database to fill; a file that was not there before goes away if that fails."""
     async with contextlib.AsyncExitStack() as stack:
         with contextlib.ExitStack() as on_failure:
-            if isinstance(database, SqliteDatabase) and not database.path.exists():
-                on_failure.callback(_remove, database.path)
+            is_new = isinstance(database, SqliteDatabase) and not database.path.exists()
             engine = make_engine(database)
             stack.push_async_callback(engine.close)
+            # Not before it is ours: somebody else may have made it in between.
+            if is_new and isinstance(database, SqliteDatabase):
+                on_failure.callback(_remove, database.path)
             yield engine
             on_failure.pop_all()
 

@@ -14,6 +14,7 @@ import signal
 import socket
 import sys
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -71,6 +72,8 @@ class _Supervisor:
         self._listener = listener
         self._metrics = metrics
         self._logs = dict(logs)
+        # Now: later on the folder may be gone.
+        self._import_flags = import_flags()
         self._running: dict[int, asyncio.subprocess.Process] = {}
         self._crashes: collections.deque[float] = collections.deque(maxlen=MOST_CRASHES)
         self._stopping = asyncio.Event()
@@ -137,7 +140,7 @@ class _Supervisor:
         )
         process = await asyncio.create_subprocess_exec(
             sys.executable,
-            *("-m", "parsec.server.command.worker"),
+            *(*self._import_flags, "-m", "parsec.server.command.worker"),
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,
             pass_fds=[job.clients, *([metrics] if metrics is not None else [])],
@@ -176,6 +179,13 @@ class _Supervisor:
                 f"the last one by {how}",
                 hint="the log and standard error may tell more",
             )
+
+
+def import_flags() -> Sequence[str]:
+    """With which a worker looks for modules where its supervisor found them."""
+    # `-m` alone would look first into the folder in which the server was started, whoever put what
+    # there; a supervisor that is a script did not.
+    return ("-P",) if {"", str(Path.cwd())}.isdisjoint(sys.path) else ()
 
 
 async def _end(process: asyncio.subprocess.Process) -> None:

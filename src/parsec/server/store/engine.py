@@ -26,6 +26,10 @@ class StorageError(Exception):
         self.hint = hint
 
 
+class OutOfReachError(StorageError):
+    """The database does not answer now, but may later."""
+
+
 class SchemaError(StorageError):
     """The database has not the schema of this version."""
 

@@ -25,6 +25,7 @@ from parsec.server.store.dialect import numbered, postgresql_schema
 from parsec.server.store.engine import (
     Listener,
     MigrationState,
+    OutOfReachError,
     Row,
     SchemaError,
     StorageError,
@@ -35,7 +36,6 @@ from parsec.server.store.migrations import Migration
 from parsec.server.store.pool import Pool
 from parsec.server.store.postgresql_connection import (
     STATEMENT_SECONDS,
-    OutOfReachError,
     PostgresqlConnection,
     connect,
 )

@@ -8,7 +8,7 @@ import asyncpg  # type: ignore[import-untyped]
 
 from parsec.server.settings import PostgresqlDatabase
 from parsec.server.store.dialect import text_with_nul, text_without_nul
-from parsec.server.store.engine import Row, StorageError
+from parsec.server.store.engine import OutOfReachError, Row, StorageError
 
 STATEMENT_SECONDS = 60.0
 _CONNECT_SECONDS = 10.0
@@ -48,9 +48,15 @@ _FOR_NOW = (
     asyncpg.TooManyConnectionsError,
 )
 
-
-class OutOfReachError(StorageError):
-    """The database does not answer now, but may later."""
+# What a connection says that ends, or has ended.
+_CUT_OFF = (
+    OSError,
+    asyncpg.PostgresConnectionError,
+    asyncpg.AdminShutdownError,
+    asyncpg.CrashShutdownError,
+    asyncpg.InterfaceError,
+    asyncpg.InternalClientError,
+)
 
 
 class PostgresqlConnection:
@@ -66,7 +72,7 @@ class PostgresqlConnection:
         except _BUGS:
             raise
         except _UNAVAILABLE as error:
-            raise StorageError(f"the database failed: {_cause(error)}") from error
+            raise _failure(error) from error
         return rows
 
     async def run(self, script: str, /) -> None:
@@ -74,7 +80,7 @@ class PostgresqlConnection:
         try:
             await self._connection.execute(script)
         except _UNAVAILABLE as error:
-            raise StorageError(f"the database failed: {_cause(error)}") from error
+            raise _failure(error) from error
 
     async def listen(self, channel: str, called: Callable[[], None]) -> None:
         """Have a function called at each notification, and at the end of the connection.
@@ -85,7 +91,7 @@ class PostgresqlConnection:
         try:
             await self._connection.add_listener(channel, lambda *_: called())
         except _UNAVAILABLE as error:
-            raise StorageError(f"the database failed: {_cause(error)}") from error
+            raise _failure(error) from error
 
     def is_closed(self) -> bool:
         """Whether nothing can be done with it any more."""
@@ -143,6 +149,11 @@ def _arguments(url: str) -> dict[str, Any]:
         # For proxies that lend a connection for one transaction; they take no such settings either.
         session = {}
     return {**arguments, "server_settings": session, "statement_cache_size": int(cache_size)}
+
+
+def _failure(error: Exception) -> StorageError:
+    kind = OutOfReachError if isinstance(error, _CUT_OFF) else StorageError
+    return kind(f"the database failed: {_cause(error)}")
 
 
 def _cause(error: Exception) -> str:
