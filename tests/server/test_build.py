@@ -50,6 +50,22 @@ async def test_an_older_database_may_be_wanted(older: SqliteDatabase) -> None:
     assert not states[-1].applied
 
 
+async def test_a_newer_database_is_refused_even_where_an_older_one_is_wanted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = some_settings(
+        database=SqliteDatabase(tmp_path / "parsec.sqlite"), skip_migrations_check=True
+    )
+    async with running_server(settings):
+        pass
+    known = known_migrations()[:-1]
+    monkeypatch.setattr(migrations, "known_migrations", lambda: known)
+
+    with pytest.raises(SchemaError, match="made by a newer version"):
+        async with running_server(settings):
+            pass
+
+
 async def test_what_is_in_memory_leaves_nothing_behind(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -13,7 +13,7 @@ from parsec.protocol.invite import InviteNewDevice
 from parsec.protocol.organization import OrganizationInfo
 from parsec.protocol.ping import Ping
 from parsec.server.build import running_server
-from parsec.server.http import rpc
+from parsec.server.http import rpc, sse
 from parsec.server.http.app import make_app
 from parsec.server.http.metrics import MetricsPage
 from parsec.server.metrics import Metrics
@@ -95,6 +95,22 @@ async def test_failures_are_counted(
     await server.send(alice, OrganizationInfo())
 
     assert requests(metrics, "authenticated", "organization_info", status) == 1
+
+
+async def test_streams_that_fail_to_open_are_counted(
+    server: ServerApp, metrics: Metrics, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def fail(*_: object, **__: object) -> None:
+        raise StorageError("the disk is full")
+
+    alice = await server.bootstrap("Org")
+    monkeypatch.setattr(sse, "open_stream", fail)
+
+    headers = server.headers(alice) | {"Accept": "text/event-stream"}
+    answer = await request(server.app, "GET", "/authenticated/Org/events", headers)
+
+    assert answer.status == 503
+    assert requests(metrics, "authenticated", "events", "storage_failed") == 1
 
 
 async def test_streams_and_their_events_are_counted(server: ServerApp, metrics: Metrics) -> None:

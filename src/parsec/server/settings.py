@@ -4,6 +4,7 @@ import enum
 import hmac
 import ipaddress
 import re
+import urllib.parse
 from pathlib import Path
 from typing import TypeAlias
 
@@ -72,15 +73,27 @@ class PostgresqlDatabase(msgspec.Struct, frozen=True, kw_only=True):
     """How often to try to connect before giving up."""
     pause: float = 1.0
     """Seconds between two attempts."""
+    limits_idling: bool = True
+    """Whether the database ends a transaction in which nothing happens for long."""
 
     def __str__(self) -> str:
         """Where it is; whatever could hold a password is left out."""
         found = _PUBLIC_PART.fullmatch(self.url.reveal())
         return f"postgresql://{found['place']}" if found else "postgresql://…"
 
+    @property
+    def name(self) -> str:
+        """Which database of its server it is; empty if the URL does not say."""
+        found = _PUBLIC_PART.fullmatch(self.url.reveal())
+        if not found:
+            return ""
+        query = dict(urllib.parse.parse_qsl(found["query"] or ""))
+        path = urllib.parse.unquote(found["place"].partition("/")[2])
+        return path or query.get("dbname") or query.get("database", "")
+
 
 # An at sign anywhere else would come from a password that was not escaped.
-_PUBLIC_PART = re.compile(r"[a-z]+://(?:[^/@?#]*@)?(?P<place>[^@?#]*)(?:\?[^@#]*)?")
+_PUBLIC_PART = re.compile(r"[a-z]+://(?:[^/@?#]*@)?(?P<place>[^@?#]*)(?:\?(?P<query>[^@#]*))?")
 
 
 class MockedDatabase(msgspec.Struct, frozen=True):

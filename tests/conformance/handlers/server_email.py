@@ -1,12 +1,25 @@
 """Vectors of what the server limits before it sends mails."""
 
+from collections.abc import Iterable
 from typing import Any
 
+import msgspec
+
 from parsec.data.instant import Instant
-from parsec.server.rules.email_limit import EmailLimit, SentEmail, recent_emails, refused_until
+from parsec.server.records import RecentEmails
+from parsec.server.rules.email_limit import EmailLimit, counted_since, refused_until
 from tests.conformance.registry import Vector, handles
 
 _ORIGIN = Instant.parse("2026-01-02T03:04:05Z")
+
+
+class SentEmail(msgspec.Struct, frozen=True, kw_only=True):
+    """A mail that somebody without account caused."""
+
+    sent_on: Instant
+    recipient: str
+    client_address: str
+    """Empty if it is not known."""
 
 
 @handles("server-email-rate-limit")
@@ -21,12 +34,25 @@ def check_email_rate_limit(vector: Vector, document: dict[str, Any]) -> None:
     for send in inputs["sends"]:
         now = _ORIGIN.plus(seconds=send["at_seconds"])
         mail = SentEmail(sent_on=now, recipient=send["recipient"], client_address=send["client_ip"])
-        recent = recent_emails(
-            sent, recipient=mail.recipient, client_address=mail.client_address, now=now
-        )
-        until = refused_until(recent, limit, now=now)
+        until = refused_until(_recent_emails(sent, mail), limit, now=now)
         found.append(None if until is None else until.seconds_since(_ORIGIN))
         if until is None:
             sent.append(mail)
 
     assert found == vector["expected"]["wait_until_seconds"]
+
+
+def _recent_emails(sent: Iterable[SentEmail], mail: SentEmail) -> RecentEmails:
+    """Those of the hour before that went to the same address or were caused from the same place."""
+    dates = [
+        one.sent_on
+        for one in sent
+        if one.sent_on > counted_since(mail.sent_on)
+        and (
+            one.recipient == mail.recipient
+            or (mail.client_address != "" and one.client_address == mail.client_address)
+        )
+    ]
+    if not dates:
+        return RecentEmails()
+    return RecentEmails(count=len(dates), oldest=min(dates), latest=max(dates))

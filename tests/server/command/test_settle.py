@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import click
+import msgspec
 import pytest
 from click.testing import CliRunner
 
@@ -398,7 +399,15 @@ def test_a_webhook_that_is_no_web_address_is_refused_without_showing_it(
     [
         ((), "data/parsec.sqlite.server-key"),
         (("--db=sqlite:///{}/my.db",), "my.db.server-key"),
-        (("--db=postgresql://localhost/parsec",), "data/server-key"),
+        (
+            ("--db=postgresql://u:p@localhost:5432/parsec?sslmode=require",),
+            "data/server-key-parsec",
+        ),
+        (("--db=postgresql:///other?host=/run/postgresql",), "data/server-key-other"),
+        (("--db=postgresql://localhost?dbname=queried",), "data/server-key-queried"),
+        (("--db=postgresql://h/..%2Fa%00%C3%A9/b",), "data/server-key-..%2Fa%00%C3%A9%2Fb"),
+        (("--db=postgresql://u:not/escaped@localhost/parsec",), "data/server-key"),
+        (("--db=postgresql://localhost",), "data/server-key"),
         (("--db=postgresql://localhost/parsec", "--server-key-file={}/key"), "key"),
         (("--server-key-file={}/key",), "key"),
         (("--db=MOCKED",), None),
@@ -410,6 +419,14 @@ def test_the_server_key_has_its_place(
     found = settled(place, *(each.format(tmp_path) for each in arguments)).settings
 
     assert found.server_key_file == (None if expected is None else tmp_path / expected)
+
+
+def test_the_key_is_named_for_the_database_of_the_environment(place: Place, tmp_path: Path) -> None:
+    place = msgspec.structs.replace(place, environment={"PGDATABASE": "usual"})
+
+    found = settled(place, "--db=postgresql://localhost").settings
+
+    assert found.server_key_file == tmp_path / "data/server-key-usual"
 
 
 def test_settling_makes_no_server_key(place: Place) -> None:

@@ -542,6 +542,19 @@ async def test_a_database_moves_to_postgresql_and_back(
 
 
 @needs_postgresql
+async def test_transactions_stand_still_as_long_as_the_other_side_takes(
+    database: SqliteDatabase, alice: Device, new: SqliteDatabase
+) -> None:
+    async with new_place() as url:
+        # Less than any look at the other side takes.
+        impatient = some_database(f"{url}&idle_in_transaction_session_timeout=1")
+        await move_database(database, impatient)
+        await move_database(impatient, new)
+
+    assert await content(new) == await content(database)
+
+
+@needs_postgresql
 async def test_a_server_runs_on_postgresql_with_what_was_moved(
     database: SqliteDatabase, alice: Device
 ) -> None:

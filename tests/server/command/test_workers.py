@@ -11,9 +11,13 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from structlog.testing import capture_logs
 
+from parsec.server.command import workers
+from parsec.server.command.settle import Settled
 from parsec.server.command.workers import import_flags
 from tests.support.postgresql import needs_postgresql, new_place_for_a_process, run_on
+from tests.support.server_app import some_settings
 from tests.support.server_process import (
     PATIENCE_S,
     ServerProcess,
@@ -60,6 +64,26 @@ def test_workers_import_from_there_what_their_supervisor_does(
     monkeypatch.syspath_prepend(Path.cwd())
 
     assert import_flags() == ()
+
+
+async def test_a_worker_that_does_not_stop_is_killed_and_told(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(workers, "_LAST_SECONDS", 0)
+    process = await asyncio.create_subprocess_exec(sys.executable, "-c", "input()", stdin=-1)
+    process.send_signal(signal.SIGSTOP)
+    os.waitid(os.P_PID, process.pid, os.WSTOPPED)  # noqa: ASYNC222  (at once)
+    settled = Settled(some_settings(), [])
+    with socket.socket() as listener, capture_logs() as logs:
+        supervisor = workers._Supervisor(settled, listener, [], {})
+        supervisor._running[2] = process
+
+        supervisor._stop(signal.SIGTERM)
+
+        assert await process.wait() == -signal.SIGKILL
+    assert [(line["log_level"], line["event"], line["killed"]) for line in logs] == [
+        ("error", "worker killed", 2)
+    ]
 
 
 def eventually(condition: Callable[[], bool]) -> None:

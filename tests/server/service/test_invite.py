@@ -1,6 +1,7 @@
 """Invitations on a database (server-core.md 8, 15, 17.1, 20)."""
 
 from collections.abc import AsyncIterator
+from typing import Any
 
 import pytest
 
@@ -12,6 +13,7 @@ from parsec.protocol import statuses
 from parsec.protocol.command import Reply
 from parsec.protocol.events import InvitationEvent
 from parsec.protocol.invite import InvitationEmailSentStatus, InvitationStatus
+from parsec.server.records import InvitationRecord
 from parsec.server.rules.refusal import Refused, Rejected
 from parsec.server.service.invite import (
     invite_cancel,
@@ -21,6 +23,8 @@ from parsec.server.service.invite import (
     invite_new_device,
     invite_new_user,
 )
+from parsec.server.store import invite as store
+from tests.support.postgresql import needs_postgresql
 from tests.support.server_records import NOW
 from tests.support.server_world import Member, World, world
 
@@ -236,5 +240,29 @@ async def test_an_old_invitation_is_replaced_by_a_new_one(
 
     assert await listed(strict_place, strict_alice) == [
         (token, InvitationStatus.CANCELLED),
+        (other, InvitationStatus.PENDING),
+    ]
+
+
+@needs_postgresql
+async def test_an_old_invitation_that_somebody_has_just_completed_stays_completed(
+    strict_place: World, strict_alice: Member, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    token = await invited_user(strict_place, strict_alice)
+    in_time = strict_place.device(strict_alice)
+    find = store.pending_user_invitation
+
+    async def overtaken(*arguments: Any) -> InvitationRecord | None:
+        found = await find(*arguments)
+        await invite_complete(in_time, wire.InviteComplete(token=token))
+        return found
+
+    monkeypatch.setattr(store, "pending_user_invitation", overtaken)
+    strict_place.now = NOW.plus(seconds=61)
+
+    other = await invited_user(strict_place, strict_alice)
+
+    assert await listed(strict_place, strict_alice) == [
+        (token, InvitationStatus.FINISHED),
         (other, InvitationStatus.PENDING),
     ]

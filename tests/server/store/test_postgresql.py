@@ -3,12 +3,12 @@
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Awaitable, Callable
-from typing import Self
+from typing import Any, Self
 
 import pytest
 
 from parsec.server.records import AnyEvent, Notification
-from parsec.server.store import migrations, postgresql_events
+from parsec.server.store import migrations, postgresql, postgresql_events
 from parsec.server.store.engine import Engine, SchemaError, StorageError
 from parsec.server.store.migrations import Migration
 from parsec.server.store.postgresql import PostgresqlEngine
@@ -487,6 +487,23 @@ async def test_a_migration_that_fails_leaves_no_trace_but_those_before_it(
         async with engine.transaction(write=False) as transaction:
             ((more,),) = await transaction.rows("SELECT to_regclass('more')")
     assert ([state.applied for state in states[-2:]], more) == ([True, False], None)
+
+
+async def test_migrations_that_are_interrupted_leave_an_empty_database(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    apply = postgresql._apply
+
+    async def interrupted(*arguments: Any) -> None:
+        await apply(*arguments)
+        raise asyncio.CancelledError
+
+    monkeypatch.setattr(postgresql, "_apply", interrupted)
+    async with new_place() as url, open_engine(url) as engine:
+        with pytest.raises(asyncio.CancelledError):
+            await engine.migrate()
+
+        assert not any(one.applied for one in await engine.migrations())
 
 
 async def test_who_may_not_make_tables_is_told() -> None:

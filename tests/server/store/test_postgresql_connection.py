@@ -98,8 +98,19 @@ def test_what_the_url_says_of_the_session_wins() -> None:
     assert arguments["server_settings"]["idle_in_transaction_session_timeout"] == "60000"
 
 
-def test_a_proxy_between_is_asked_for_nothing_that_outlasts_a_transaction() -> None:
-    arguments = _arguments("postgresql://h/d?statement_cache_size=0")
+@pytest.mark.parametrize("given", ["", "&idle_in_transaction_session_timeout=30000"])
+def test_what_may_stand_still_is_not_ended_whatever_the_url_says(given: str) -> None:
+    arguments = _arguments(f"postgresql://h/d?a=b{given}", limits_idling=False)
+
+    assert arguments["dsn"] == "postgresql://h/d?a=b&idle_in_transaction_session_timeout=0"
+    assert "idle_in_transaction_session_timeout" not in arguments["server_settings"]
+
+
+@pytest.mark.parametrize("limits_idling", [True, False])
+def test_a_proxy_between_is_asked_for_nothing_that_outlasts_a_transaction(
+    limits_idling: bool,
+) -> None:
+    arguments = _arguments("postgresql://h/d?statement_cache_size=0", limits_idling=limits_idling)
 
     assert arguments == {
         "dsn": "postgresql://h/d",

@@ -179,6 +179,26 @@ async def test_a_migration_that_fails_leaves_no_trace(
     await engine.close()
 
 
+async def test_migrations_that_are_interrupted_leave_an_empty_database(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    apply = SqliteEngine._apply
+
+    def interrupted(engine: SqliteEngine, migration: Migration) -> None:
+        apply(engine, migration)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(SqliteEngine, "_apply", interrupted)
+    engine = SqliteEngine(tmp_path / "parsec.sqlite")
+
+    with pytest.raises(KeyboardInterrupt):
+        await engine.migrate()
+
+    async with engine.transaction(write=False) as transaction:
+        assert await transaction.rows("SELECT name FROM sqlite_schema") == []
+    await engine.close()
+
+
 _WRITER = """
 import asyncio, sys
 from pathlib import Path

@@ -191,7 +191,8 @@ _DATABASE = (
     option(
         "--skip-database-migrations-check",
         is_flag=True,
-        help="Start with the schema of another version.",
+        help="Start with the schema of an earlier version, which must have 0007_server_key.sql; a "
+        "newer one is refused all the same.",
     ),
     option(
         "--db-min-connections",

@@ -151,7 +151,11 @@ def server_key_path(given: Path | None, database: Database, place: Place) -> Pat
         return given
     if isinstance(database, SqliteDatabase):
         return key_path_beside(database)
-    return place.data_folder / SERVER_KEY_NAME
+    assert isinstance(database, PostgresqlDatabase), "a mocked database has no key file"
+    # One file each: what seals nothing in one database may be all that opens another.
+    name = database.name or place.environment.get("PGDATABASE", "")
+    suffix = f"-{urllib.parse.quote(name, safe='')}" if name else ""
+    return place.data_folder / f"{SERVER_KEY_NAME}{suffix}"
 
 
 def server_key_file(given: Path | None, database: Database, place: Place) -> KeyFile:

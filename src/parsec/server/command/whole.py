@@ -10,7 +10,7 @@ from parsec.data.people import OrganizationID
 from parsec.server.build import make_engine
 from parsec.server.command.failure import Failure
 from parsec.server.command.long_work import Progress, progress, warn
-from parsec.server.settings import Database, MockedDatabase, SqliteDatabase
+from parsec.server.settings import Database, MockedDatabase, PostgresqlDatabase, SqliteDatabase
 from parsec.server.store import migrations, server_key
 from parsec.server.store.backup_file import expected_tallies, finish, new_file, write_tallies
 from parsec.server.store.client_view import ClientView, check_same_view, client_view, organizations
@@ -44,7 +44,7 @@ async def write_backup(
 ) -> Tallies:
     """Write a database to a file, and with the key to a second one. Raises StorageError."""
     async with contextlib.AsyncExitStack() as stack:
-        source = make_engine(database, use=Use.BESIDE)
+        source = _engine(database, use=Use.BESIDE)
         stack.push_async_callback(source.close)
         applied = await _applied_migrations(source)
         made = stack.enter_context(new_file(target))
@@ -178,7 +178,7 @@ async def move_database(former: Database, database: Database) -> Moved:
     """Fill an empty database with another one; all of it, or nothing. Raises StorageError."""
     _check_is_there(former)
     async with contextlib.AsyncExitStack() as stack:
-        source = make_engine(former)
+        source = _engine(former)
         stack.push_async_callback(source.close)
         applied = await _applied_migrations(source)
         if len(applied) < len(migrations.known_migrations()):
@@ -228,6 +228,13 @@ async def _views(transaction: Transaction) -> Mapping[OrganizationID, ClientView
 # --- Databases ---
 
 
+def _engine(database: Database, *, use: Use = Use.ALONE) -> Engine:
+    """One whose transactions wait for the other database, however long that takes."""
+    if isinstance(database, PostgresqlDatabase):
+        database = msgspec.structs.replace(database, limits_idling=False)
+    return make_engine(database, use=use)
+
+
 async def _applied_migrations(engine: Engine) -> Sequence[Migration]:
     """What a database has of the schema of this version. Raises SchemaError."""
     applied = [state.applied for state in await engine.migrations()].count(True)
@@ -242,7 +249,7 @@ async def _new_database(database: Database) -> AsyncIterator[Engine]:
     async with contextlib.AsyncExitStack() as stack:
         with contextlib.ExitStack() as on_failure:
             is_new = isinstance(database, SqliteDatabase) and not database.path.exists()
-            engine = make_engine(database)
+            engine = _engine(database)
             stack.push_async_callback(engine.close)
             # Not before it is ours: somebody else may have made it in between.
             if is_new and isinstance(database, SqliteDatabase):

@@ -103,7 +103,7 @@ class _Supervisor:
         # Nobody shall wait for a worker to take a connection which none will take.
         self._listener.close()
         loop = asyncio.get_running_loop()
-        loop.call_later(_LAST_SECONDS, self._send, signal.SIGKILL)
+        loop.call_later(_LAST_SECONDS, self._kill)
         # Whatever came: of SIGINT a worker that has only begun would make a traceback.
         self._send(signal.SIGTERM)
 
@@ -112,6 +112,11 @@ class _Supervisor:
             with contextlib.suppress(ProcessLookupError):
                 process.send_signal(kind)
 
+    def _kill(self) -> None:
+        """For those that did not stop."""
+        for number, process in self._running.items():
+            kill(number, process)
+
     async def _keep(self, number: int) -> None:
         """See that a worker runs. Raises Failure."""
         while not self._stopping.is_set():
@@ -119,7 +124,7 @@ class _Supervisor:
             try:
                 excuse = await self._excuse(process)
             except asyncio.CancelledError:
-                await _end(process)
+                await _end(number, process)
                 raise
             finally:
                 del self._running[number]
@@ -188,14 +193,22 @@ def import_flags() -> Sequence[str]:
     return ("-P",) if {"", str(Path.cwd())}.isdisjoint(sys.path) else ()
 
 
-async def _end(process: asyncio.subprocess.Process) -> None:
+async def _end(number: int, process: asyncio.subprocess.Process) -> None:
     with contextlib.suppress(ProcessLookupError):
         process.terminate()
     try:
         async with asyncio.timeout(_LAST_SECONDS):
             await process.wait()
     except TimeoutError:
+        kill(number, process)
+
+
+def kill(number: int, process: asyncio.subprocess.Process) -> None:
+    """End a worker that did not stop, whatever it is at."""
+    with contextlib.suppress(ProcessLookupError):
         process.kill()
+        # The exit code of the supervisor is 0 all the same.
+        _log.error("worker killed", killed=number, waited_seconds=_LAST_SECONDS)
 
 
 def _how(code: int | None) -> str:

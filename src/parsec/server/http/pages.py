@@ -81,18 +81,20 @@ def _page(
     refresh: bool = False,
     command: str | None = None,
 ) -> HTMLResponse:
-    environment = _environment()
-    style = environment.get_template("page.css").render()
-    body = environment.get_template("page.html").render(
-        page=text,
-        frame=FRAMES[language],
-        language=language.value,
-        style=style,
-        location=location,
-        refresh=refresh,
-        command=command,
+    style, digest = _style()
+    body = (
+        _environment()
+        .get_template("page.html")
+        .render(
+            page=text,
+            frame=FRAMES[language],
+            language=language.value,
+            style=style,
+            location=location,
+            refresh=refresh,
+            command=command,
+        )
     )
-    digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
     headers = {
         "Content-Security-Policy": _CONTENT_SECURITY.format(style=f"sha256-{digest}"),
         "X-Frame-Options": "DENY",
@@ -100,6 +102,13 @@ def _page(
         **NEVER_KEPT,
     }
     return HTMLResponse(body, status_code=status, headers=headers)
+
+
+@functools.cache
+def _style() -> tuple[str, str]:
+    """What stands in each page, and the digest by which browsers know it."""
+    style = _environment().get_template("page.css").render()
+    return style, base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
 
 
 @functools.cache

@@ -29,6 +29,7 @@ from parsec.server.rules.refusal import Rejected, Verdict
 from parsec.server.service.authentication import authenticated_context
 from parsec.server.service.context import Server
 from parsec.server.service.events import open_stream
+from parsec.server.store.engine import StorageError
 
 # Without the version of the API, as the official server.
 _STREAM_HEADERS = (
@@ -62,6 +63,11 @@ async def answer_events(
         _log.info("events", organization=organization, status=status)
         await send_rejection(send, rejected)
         return
+    except Exception as error:
+        # They are told and logged where all are, by `Edge`.
+        status = "storage_failed" if isinstance(error, StorageError) else "bug"
+        meter.request(_FAMILY, _COMMAND, status, time.perf_counter() - begun)
+        raise
     meter.request(_FAMILY, _COMMAND, "opened", time.perf_counter() - begun)
     about = {"organization": organization, "device": subscription.device_id.hex()}
     _log.info("events", status="opened", **about)

@@ -4,8 +4,6 @@ A limit has a pause between two mails and a maximum in any hour. Mails that are 
 count, so that who goes on asking does not wait longer.
 """
 
-from collections.abc import Iterable
-
 import msgspec
 
 from parsec.crypto.keys import HashDigest
@@ -25,15 +23,6 @@ class EmailLimit(msgspec.Struct, frozen=True, kw_only=True):
     max_per_hour: int
 
 
-class SentEmail(msgspec.Struct, frozen=True, kw_only=True):
-    """A mail that somebody without account caused."""
-
-    sent_on: Instant
-    recipient: str
-    client_address: str
-    """Empty if it is not known."""
-
-
 def refused_until(recent: RecentEmails, limit: EmailLimit, *, now: Instant) -> Instant | None:
     """When the next mail may be sent; None: now."""
     if recent.latest is not None and limit.cooldown_seconds > 0:
@@ -43,24 +32,6 @@ def refused_until(recent: RecentEmails, limit: EmailLimit, *, now: Instant) -> I
     if recent.oldest is not None and 0 < limit.max_per_hour <= recent.count:
         return recent.oldest.plus(seconds=WINDOW_SECONDS)
     return None
-
-
-def recent_emails(
-    sent: Iterable[SentEmail], *, recipient: str, client_address: str, now: Instant
-) -> RecentEmails:
-    """Those of the last hour that went to the same address or were caused from the same place."""
-    dates = [
-        one.sent_on
-        for one in sent
-        if one.sent_on > counted_since(now)
-        and (
-            one.recipient == recipient
-            or (client_address != "" and one.client_address == client_address)
-        )
-    ]
-    if not dates:
-        return RecentEmails()
-    return RecentEmails(count=len(dates), oldest=min(dates), latest=max(dates))
 
 
 def counted_since(now: Instant) -> Instant:

@@ -155,7 +155,7 @@ async def _invitation(
 ) -> InvitationRecord:
     """The one made before if it still counts, else a new one; the greeters are told of either."""
     if made is not None and _state(context, made) is not rules.InvitationState.PENDING:
-        await _end(context, transaction, made, InvitationStatus.CANCELLED)
+        await _end_as_cancelled(context, transaction, made.token)
         made = None
     invitation = made or InvitationRecord(
         token=AccessToken.generate(context.entropy),
@@ -172,6 +172,17 @@ async def _invitation(
         await store.add_invitation(transaction, context.organization_id, invitation)
     await _tell(context, transaction, invitation, InvitationStatus.PENDING)
     return invitation
+
+
+async def _end_as_cancelled(
+    context: AuthenticatedContext, transaction: Transaction, token: AccessToken
+) -> None:
+    """End an invitation that counts no more, unless somebody has ended it meanwhile."""
+    # Whoever holds this lock waits for none on creations.
+    await transaction.lock(invitation_lock(context.organization_id, token))
+    found = await store.invitation(transaction, context.organization_id, token)
+    if found is not None and found.status is InvitationStatus.PENDING:
+        await _end(context, transaction, found, InvitationStatus.CANCELLED)
 
 
 async def _mail(

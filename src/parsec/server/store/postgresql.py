@@ -313,8 +313,10 @@ async def _migrate(connection: PostgresqlConnection, known: Sequence[Migration])
     try:
         for migration in pending:
             await _apply(connection, migration)
-    finally:
+    except SchemaError:
         await connection.run("COMMIT")
+        raise
+    await connection.run("COMMIT")
 
 
 async def _apply(connection: PostgresqlConnection, migration: Migration) -> None:

@@ -13,11 +13,13 @@ from parsec.server.store.engine import OutOfReachError, Row, StorageError
 STATEMENT_SECONDS = 60.0
 _CONNECT_SECONDS = 10.0
 
+_IDLE_LIMIT = "idle_in_transaction_session_timeout"
+
 # For a process that was stopped or cut off in the middle of a transaction: it must not keep others
 # for ever from what it locked.
 _SESSION = {
     "application_name": "parsec",
-    "idle_in_transaction_session_timeout": "60000",
+    _IDLE_LIMIT: "60000",
     "tcp_keepalives_idle": "30",
     "tcp_keepalives_interval": "10",
     "tcp_keepalives_count": "3",
@@ -114,7 +116,7 @@ async def connect(
         connection = await asyncpg.connect(
             timeout=_CONNECT_SECONDS,
             command_timeout=statement_seconds,
-            **_arguments(database.url.reveal()),
+            **_arguments(database.url.reveal(), limits_idling=database.limits_idling),
         )
         await connection.set_type_codec(
             "text",
@@ -135,11 +137,14 @@ async def connect(
     return PostgresqlConnection(connection)
 
 
-def _arguments(url: str) -> dict[str, Any]:
+def _arguments(url: str, *, limits_idling: bool = True) -> dict[str, Any]:
     """What asyncpg is called with; the URL itself says most. Raises ValueError."""
     parts = urlsplit(url)
     query = dict(parse_qsl(parts.query, keep_blank_values=True, strict_parsing=bool(parts.query)))
     cache_size = query.pop("statement_cache_size", None)
+    if not limits_idling and cache_size != "0":
+        # What the URL says of it is meant for a server.
+        query[_IDLE_LIMIT] = "0"
     # What the URL sets wins.
     session = {name: value for name, value in _SESSION.items() if name not in query}
     arguments = {"dsn": parts._replace(query=urlencode(query)).geturl()}

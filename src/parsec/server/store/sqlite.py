@@ -104,9 +104,14 @@ class SqliteEngine:
             _run(self._writer, migrations.CREATE_TABLE)
             for migration in pending:
                 self._apply(migration)
-        finally:
+        except SchemaError:
             if self._writer.in_transaction:
                 _run(self._writer, "COMMIT")
+            raise
+        except BaseException:
+            _abandon(self._writer)
+            raise
+        _run(self._writer, "COMMIT")
 
     def transaction(
         self, *, write: bool, single: bool = False
