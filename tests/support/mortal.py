@@ -17,7 +17,7 @@ from typing import Any
 import asyncpg  # type: ignore[import-untyped]
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-_READS = ("SELECT", "PRAGMA", "SHOW")
+_READS = ("SELECT", "PRAGMA", "SHOW", "LISTEN", "UNLISTEN", "WITH RECURSIVE")
 
 
 class Fate:

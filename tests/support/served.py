@@ -358,7 +358,9 @@ def _serve(
     async def serve() -> None:
         settings = some_settings(server_addr=liar.addr, failed_lookups=None)
         async with running_server(settings, clock=clock) as server:
-            config = uvicorn.Config(make_app(server), log_config=None, lifespan="off")
+            config = uvicorn.Config(
+                make_app(server), log_config=None, log_level="warning", lifespan="off"
+            )
             uvicorn_server = _Uvicorn(config)
             task = asyncio.create_task(uvicorn_server.serve(sockets=[listener]))
             started.set()

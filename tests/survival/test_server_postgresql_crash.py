@@ -1,5 +1,7 @@
 """PostgreSQL crashes and comes back while servers are at work (docs/operate.md)."""
 
+import asyncio
+import contextlib
 import threading
 import urllib.error
 from collections.abc import Iterator, Sequence
@@ -7,13 +9,17 @@ from pathlib import Path
 
 import pytest
 
+from parsec.data.ids import DeviceID, UserID
+from parsec.data.people import OrganizationID
 from parsec.protocol.events import CommonCertificateEvent
+from parsec.server.events import MAX_BEHIND, Exchange
 from parsec.server.store.engine import MigrationState, OutOfReachError, StorageError
 from parsec.server.store.postgresql import PostgresqlEngine
 from parsec.server.store.postgresql_connection import connect
+from tests.support.engine_contract import numbered_ping, publish
 from tests.support.http_club import Club
 from tests.support.own_cluster import OwnCluster, own_cluster
-from tests.support.postgresql import needs_postgresql, new_place, some_database
+from tests.support.postgresql import PromptEngine, needs_postgresql, new_place, some_database
 from tests.support.server_app import server_app
 from tests.support.server_process import started
 
@@ -105,3 +111,30 @@ async def test_a_connection_that_ends_is_told_from_a_statement_that_fails() -> N
             await connection.rows("SELECT pg_terminate_backend($1)", pid)
 
         assert not isinstance(failed.value, OutOfReachError)
+
+
+async def test_much_that_comes_at_once_makes_no_stream_too_slow_that_takes_it() -> None:
+    async with new_place() as place, contextlib.AsyncExitStack() as stack:
+        here, elsewhere = PostgresqlEngine(some_database(place)), PromptEngine(some_database(place))
+        for engine in (here, elsewhere):
+            stack.push_async_callback(engine.close)
+        await here.migrate()
+        await here.catch_up()
+        for number in range(3 * MAX_BEHIND):
+            await publish(elsewhere, numbered_ping(number))
+        exchange = Exchange()
+        # Not yet listening, as while its connection is away.
+        subscription = exchange.subscribe(
+            OrganizationID("Org"), UserID(bytes(16)), DeviceID(bytes(16))
+        )
+        taken: list[bytes] = []
+
+        async def take() -> None:
+            while len(taken) < 3 * MAX_BEHIND and not subscription.is_closed:
+                await subscription.wait(None)
+                taken.extend(subscription.take())
+
+        stack.callback(here.subscribe(exchange.deliver))
+        await asyncio.gather(here.catch_up(), take())
+
+        assert len(taken) == 3 * MAX_BEHIND
