@@ -99,6 +99,8 @@ def _of_servers(subjects: Sequence[str], folder: Path, *, quick: bool) -> Iterat
             yield from polling.measure(servers, quick=quick)
         if "growth" in subjects:
             yield from growth.measure(servers, quick=quick)
+            if cluster is not None:
+                yield growth.measure_workers(folder, cluster, quick=quick)
 
 
 if __name__ == "__main__":

@@ -130,6 +130,18 @@ def contestants(folder: Path, cluster: Cluster | None) -> Iterator[list[Contesta
         yield started
 
 
+@contextlib.contextmanager
+def our_server(folder: Path, cluster: Cluster, *, workers: int) -> Iterator[Contestant]:
+    """A server of ours on PostgreSQL, with so many worker processes."""
+    name = f"workers-{workers}"
+    options = ("--db", cluster.create(name), "--email-host", "MOCKED", "--workers", str(workers))
+    contestant = Contestant(name, folder / name, sys.executable, options)
+    try:
+        yield contestant
+    finally:
+        contestant.stop()
+
+
 def _environment(home: Path, *, is_official: bool) -> dict[str, str]:
     # Settings of whoever measures must not leak into a server, nor our import path into theirs.
     environment = {"PATH": os.environ["PATH"], "HOME": str(home), "LANG": "C.UTF-8"}

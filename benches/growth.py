@@ -9,18 +9,20 @@ import os
 import sqlite3
 import time
 from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
 from typing import Any
 
 import asyncpg  # type: ignore[import-untyped]
 
 from benches.community import Community, now
-from benches.contestants import Contestant
+from benches.contestants import Cluster, Contestant, our_server
 from benches.report import Report
 from benches.streams import Act, Streams
 from parsec.data.people import EmailAddress
 from parsec.protocol.certificate import CertificateGet
-from parsec.protocol.invite import InviteList, InviteNewUser
+from parsec.protocol.invite import InviteCancel, InviteList, InviteNewUser, InviteNewUserOk
 from parsec.protocol.organization import OrganizationInfo
+from parsec.protocol.statuses import Ok
 from parsec.server.store.dialect import numbered
 
 _USER = """
@@ -38,12 +40,45 @@ INSERT INTO organization (
     realm_minimum_archiving_period
 ) VALUES (:organization_id, :created_on, :created_on, 1, 0)"""
 
+_PAST_INVITATION = """
+INSERT INTO invitation (
+    organization_id, token, type, created_on, created_by, claimer_email, status, ended_on
+) VALUES (
+    :organization_id, :token, 'USER', :created_on, :created_by, :email, 'CANCELLED', :created_on
+)"""
+_PAST_ATTEMPT = """
+INSERT INTO greeting_attempt (
+    organization_id, greeting_attempt_id, token, greeter, cancelled_origin, cancelled_reason,
+    cancelled_on
+) VALUES (
+    :organization_id, :token, :token, :created_by, 'CLAIMER', 'MANUALLY_CANCELLED', :created_on
+)"""
+
 _LONG_AGO = 1_600_000_000_000_000
 
 
 def measure(servers: Sequence[Contestant], *, quick: bool) -> list[Report]:
     """One report for each server of ours."""
     return [_of(server, quick=quick) for server in servers if not server.is_official]
+
+
+def measure_workers(folder: Path, cluster: Cluster, *, quick: bool) -> Report:
+    """What a request costs, all processes together, when more of them share the work."""
+    numbers = [1, 2] if quick else [1, 2, 4]
+    report = Report(
+        "Worker processes on PostgreSQL", ["CPU of all workers, µs", *map(str, numbers)]
+    )
+    costs: dict[str, list[float]] = {}
+    for number in numbers:
+        with our_server(folder, cluster, workers=number) as server:
+            community = Community(server, users=2)
+            for name, what in (("organization_info", "Info"), ("one more user", "Grow")):
+                cost = _cost(server, 200, _action(community, what))
+                costs.setdefault(name, []).append(cost)
+            community.close()
+    for name, row in costs.items():
+        report.add(name, *(f"{cost:.0f}" for cost in row))
+    return report
 
 
 def _of(server: Contestant, *, quick: bool) -> Report:
@@ -55,6 +90,7 @@ def _of(server: Contestant, *, quick: bool) -> Report:
     for name, costs in {
         **_by_users(server, sizes, rounds),
         "organizations: organization_info": _by_organizations(server, sizes, rounds),
+        "past invitations: one more, and its end": _by_history(server, sizes, rounds // 10),
         "invitations: invite_list, for each": _by_invitations(server, sizes, rounds // 10),
         "streams: an event, for each": _by_streams(server, sizes),
     }.items():
@@ -107,6 +143,39 @@ def _by_organizations(server: Contestant, sizes: Sequence[int], rounds: int) -> 
         costs.append(_cost(server, rounds, _action(community, "Info")))
     community.close()
     return costs
+
+
+def _by_history(server: Contestant, sizes: Sequence[int], rounds: int) -> list[float | None]:
+    """What was invited, greeted and cancelled long ago must cost nothing now."""
+    community = Community(server, users=2, name="History")
+    there, costs = 0, list[float | None]()
+    for size in sizes:
+        past = [
+            {
+                "organization_id": str(community.organization),
+                "token": number.to_bytes(16, "big"),
+                "created_on": _LONG_AGO + number,
+                "created_by": community.admin.user_id,
+                "email": f"past{number}@example.com",
+            }
+            for number in range(there, size)
+        ]
+        _insert(server, {_PAST_INVITATION: past, _PAST_ATTEMPT: past})
+        there = size
+        costs.append(_cost(server, rounds, _inviting(community)))
+    community.close()
+    return costs
+
+
+def _inviting(community: Community) -> Callable[[], object]:
+    email = EmailAddress("guest@example.com")
+
+    def invite() -> None:
+        invited = community.call(InviteNewUser(claimer_email=email, send_email=False))
+        assert isinstance(invited, InviteNewUserOk)
+        assert community.call(InviteCancel(token=invited.token)) == Ok()
+
+    return invite
 
 
 def _by_invitations(server: Contestant, sizes: Sequence[int], rounds: int) -> list[float | None]:

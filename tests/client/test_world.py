@@ -20,6 +20,7 @@ from parsec.client.records import (
     VerifiedCertificates,
 )
 from parsec.client.rules.device_file import KeyUnavailable
+from parsec.client.recoveries import Recoveries
 from parsec.client.step import (
     Ask,
     AuthenticationFailed,
@@ -405,8 +406,11 @@ def test_damaged_shares_are_not_used(world: World, person: Recorder, places: Dir
     assert "cannot be used" in person.notices[0]
 
 
-def test_what_is_no_record_of_shares_is_not_used(world: World, person: Recorder) -> None:
-    world._recoveries.save_recovery(GATHERED.user_id, b"something else")
+def test_what_is_no_record_of_shares_is_not_used(
+    world: World, person: Recorder, places: Directories
+) -> None:
+    recoveries = Recoveries(places, system_entropy)
+    recoveries.save_recovery(GATHERED.user_id, b"something else")
 
     assert world.resumed(NO_SHARES) == NO_SHARES
     assert "cannot be used" in person.notices[0]

@@ -6,11 +6,9 @@ The one place of the client that reads the clock and draws random bytes.
 import os
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from types import TracebackType
 from typing import Any, Protocol, Self, TypeVar, assert_never
-
-import msgspec
 
 from parsec.client.dialogue import ChooseProtection, Notice
 from parsec.client.drive import drive
@@ -30,6 +28,7 @@ from parsec.client.files import (
     settle_begun_device,
 )
 from parsec.client.flows.certificate import Session
+from parsec.client.gathered import Gathered
 from parsec.client.guards import Guard, PreparedGuard
 from parsec.client.guards.keyring import KeyringKeyPlace, KeyringUnavailable
 from parsec.client.protection import ChosenProtection
@@ -79,7 +78,7 @@ from parsec.crypto.errors import CryptoError
 from parsec.crypto.keys import SecretKey
 from parsec.data.address import ServerAddr
 from parsec.data.device_file import AnyDeviceFile
-from parsec.data.ids import DeviceID, TOTPOpaqueKeyID, UserID
+from parsec.data.ids import DeviceID, TOTPOpaqueKeyID
 from parsec.data.instant import Instant
 from parsec.data.local_device import LocalDevice
 from parsec.data.people import OrganizationID
@@ -133,9 +132,10 @@ class World:
         self._sleep = sleep
         self._http = Http(environ)
         self._transport = Transport(self._http, now=now)
-        self._recoveries = Recoveries(
+        recoveries = Recoveries(
             self.places, entropy, lambda folder: KeyringKeyPlace(folder, entropy)
         )
+        self._gathered = Gathered(recoveries, person.hear)
         self._stores: dict[DeviceID, CertificateStore] = {}
 
     # --- Flows ---
@@ -225,7 +225,7 @@ class World:
                 "The stored certificates are not of this device",
                 hint="forget them all; the next poll fetches everything again",
             ) from error
-        self._drop_used_shares(device)
+        self._gathered.drop_used(device)
         return Session(device=device, ledger=ledger, means=self.means)
 
     def forget_certificates(self, device_id: DeviceID) -> None:
@@ -239,15 +239,8 @@ class World:
         Raises KeyringUnavailable where they are there, and their key out of reach, and Conflict
         where that run has saved the device already.
         """
-        try:
-            kept = self._gathered(beginning.user_id)
-        except (RecoveryDamaged, StorageFailed, MalformedError) as error:
-            self._person.hear(Notice(f"The shares gathered before cannot be used: {error}"))
-            return beginning
+        kept = self._gathered.of_same_setup(beginning)
         if kept is None:
-            return beginning
-        if not kept.same_setup(beginning):
-            self._person.hear(Notice("The shares gathered before are of another shared recovery"))
             return beginning
         self._check_not_saved(kept)
         return kept
@@ -302,16 +295,13 @@ class World:
                 self._opened_store(record.device).clear()
             case GatheredShares():
                 with self._only_noticed("The gathered shares cannot be kept for a later run"):
-                    self._gather(record)
+                    self._gathered.add(record)
             case RecoverySaves():
                 with self._only_noticed("It cannot be written down how far the recovery is"):
-                    self._note_saving(record)
+                    self._gathered.note_saving(record)
             case RecoveryDone():
-                with (
-                    self._only_noticed("The gathered shares cannot be deleted"),
-                    self._recoveries.alone(record.user_id),
-                ):
-                    self._recoveries.forget_recovery(record.user_id)
+                with self._only_noticed("The gathered shares cannot be deleted"):
+                    self._gathered.forget(record.user_id)
             case _:
                 raise TypeError(f"nobody keeps a {type(record).__name__}")
 
@@ -391,31 +381,6 @@ class World:
             entropy=self.means.entropy,
         )
 
-    def _gathered(self, user_id: UserID) -> GatheredShares | None:
-        payload = self._recoveries.load_recovery(user_id)
-        return None if payload is None else GatheredShares.load(payload)
-
-    def _readable(self, user_id: UserID) -> GatheredShares | None:
-        """The same, where what cannot be read counts as not there."""
-        with suppress(RecoveryDamaged, StorageFailed, MalformedError):
-            return self._gathered(user_id)
-        return None
-
-    def _gather(self, record: GatheredShares) -> None:
-        """Keep shares beside those that another process has kept for the same set-up."""
-        with self._recoveries.alone(record.user_id):
-            kept = self._readable(record.user_id)
-            if kept is not None and kept.same_setup(record):
-                record = kept.with_shares(record.shares)
-            self._recoveries.save_recovery(record.user_id, record.dump())
-
-    def _note_saving(self, record: RecoverySaves) -> None:
-        with self._recoveries.alone(record.user_id):
-            kept = self._readable(record.user_id)
-            if kept is not None:
-                noted = msgspec.structs.replace(kept, device_id=record.device_id)
-                self._recoveries.save_recovery(record.user_id, noted.dump())
-
     def _check_not_saved(self, kept: GatheredShares) -> None:
         for found in self.devices():
             if found.file.device_id == kept.device_id:
@@ -425,19 +390,6 @@ class World:
                     hint="use it; or, if it does not open, delete it with `device forget-local` "
                     "and run the same command again",
                 )
-
-    def _drop_used_shares(self, device: LocalDevice) -> None:
-        """Delete shares that have led to this device, where the run was interrupted before."""
-        if not self._recoveries.has_recovery(device.user_id):
-            return
-        # They are not what this command is about: what cannot be read or deleted stays.
-        with (
-            suppress(RecoveryDamaged, StorageFailed, MalformedError, KeyringUnavailable),
-            self._recoveries.alone(device.user_id),
-        ):
-            kept = self._gathered(device.user_id)
-            if kept is not None and kept.device_id == device.device_id:
-                self._recoveries.forget_recovery(device.user_id)
 
     def _append(self, record: VerifiedCertificates) -> None:
         # A cache: what is not stored is polled again.
