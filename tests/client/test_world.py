@@ -19,8 +19,8 @@ from parsec.client.records import (
     RecoveryDone,
     VerifiedCertificates,
 )
-from parsec.client.rules.device_file import KeyUnavailable
 from parsec.client.recoveries import Recoveries
+from parsec.client.rules.device_file import KeyUnavailable
 from parsec.client.step import (
     Ask,
     AuthenticationFailed,
@@ -35,7 +35,7 @@ from parsec.client.step import (
     keep,
 )
 from parsec.client.world import World, system_now
-from parsec.crypto.entropy import Entropy
+from parsec.crypto.entropy import Entropy, system_entropy
 from parsec.crypto.keys import SecretKey
 from parsec.crypto.shamir import ShamirShare
 from parsec.data.device_file import AnyDeviceFile, PasswordDeviceFile
