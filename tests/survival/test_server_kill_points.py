@@ -56,4 +56,5 @@ def test_whoever_is_killed_leaves_all_or_nothing(name: str, ask: Ask) -> None:
     points, problems = ask(name)
 
     assert problems == []
-    assert points >= 4
+    # Before and after what is written, were it a single statement, and before the answer.
+    assert points >= 3
