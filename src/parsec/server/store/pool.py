@@ -4,6 +4,7 @@ asyncpg has a pool of its own, which does more for each loan than a statement co
 """
 
 import asyncio
+import time
 from collections.abc import Awaitable, Callable
 from typing import Generic, Protocol, TypeVar
 
@@ -88,4 +89,5 @@ class Pool(Generic[C]):
 
 
 def _now() -> float:
-    return asyncio.get_running_loop().time()
+    # Not the clock of the running loop, which Python 3.11 looks for with a call of the system.
+    return time.monotonic()
