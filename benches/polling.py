@@ -26,12 +26,12 @@ def _of_servers(servers: Sequence[Contestant], sizes: Sequence[int], *, quick: b
             community = _community(server, size)
             if community is None:
                 continue
-            rounds = 5 if quick else max(5, 5000 // size)
+            rounds = 5 if quick else max(20, 20_000 // size)
             computed[server.name, size] = _cpu(community, rounds)
             community.close()
     for (name, size), seconds in computed.items():
         official = computed.get((OFFICIAL, size))
-        ratio = f"{official / seconds:.1f}×" if official else "–"
+        ratio = f"{official / seconds:.1f}×" if official and seconds else "–"
         report.add(name, str(size), f"{seconds * 1000:.1f}", ratio)
     return report
 

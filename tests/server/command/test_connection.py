@@ -168,3 +168,50 @@ async def test_several_requests_follow_each_other() -> None:
         told = await answer((reader, writer))
 
     assert told.startswith(b"HTTP/1.1 200")
+
+
+# --- What is written ---
+
+
+class Recorder(asyncio.Transport):
+    """A transport that remembers."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.sent: list[bytes] = []
+        self.is_closed = False
+
+    def write(self, data: bytes | bytearray | memoryview) -> None:
+        self.sent.append(bytes(data))
+
+    def is_closing(self) -> bool:
+        return self.is_closed
+
+    def close(self) -> None:
+        self.is_closed = True
+
+
+async def test_what_is_written_in_one_turn_leaves_in_one_piece() -> None:
+    recorder = Recorder()
+    corked = connection._Corked(recorder, asyncio.get_running_loop())
+
+    corked.write(b"head ")
+    corked.write(b"body")
+    await asyncio.sleep(0)
+    corked.write(b"event")
+    await asyncio.sleep(0)
+
+    assert recorder.sent == [b"head body", b"event"]
+
+
+async def test_what_waits_leaves_before_the_end_and_nothing_after_it() -> None:
+    recorder = Recorder()
+    corked = connection._Corked(recorder, asyncio.get_running_loop())
+
+    corked.write(b"last words")
+    corked.close()
+    corked.write(b"too late")
+    await asyncio.sleep(0)
+
+    assert recorder.sent == [b"last words"]
+    assert corked.is_closing()

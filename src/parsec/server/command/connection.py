@@ -43,13 +43,16 @@ class _Corked:
         self._send()
         self._transport.close()
 
+    def is_closing(self) -> bool:
+        return self._transport.is_closing()
+
     def __getattr__(self, name: str) -> Any:
         return getattr(self._transport, name)
 
     def _send(self) -> None:
-        if self._waiting:
-            data = b"".join(self._waiting)
-            self._waiting.clear()
+        data = b"".join(self._waiting)
+        self._waiting.clear()
+        if data and not self._transport.is_closing():
             self._transport.write(data)
 
 
