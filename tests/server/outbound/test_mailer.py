@@ -91,6 +91,8 @@ def test_the_head_of_a_mail_is_ascii_on_its_way() -> None:
         '"a\r\n b"@example.com',
         "=?utf-8?q?a=0D=0ABcc=3A_e?=@example.com",
         '"=?utf-8?q?a=0D=0ABcc=3A_e?="@example.com',
+        "%@[1](\\))",
+        f"%-{'a' * 70}@(x)[1](\\))",
     ],
 )
 async def test_an_address_that_could_break_the_dialogue_is_refused(

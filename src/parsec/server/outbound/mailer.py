@@ -139,7 +139,10 @@ def _refusal(codes: Sequence[int]) -> Outcome:
 
 
 def mime_message(envelope: Envelope) -> EmailMessage | None:
-    """The mail as it travels; None for a recipient whose address no mail server can take."""
+    """The mail as it travels; None for a recipient whose address no mail server can take.
+
+    Nor one that would arrive as another one: some of the exotic ones do not survive their folding.
+    """
     to = envelope.to
     # Addresses may hold folded lines and quoted spaces, which must not reach an SMTP dialogue, and
     # what the library takes for encoded words (see `header_text`).
@@ -148,6 +151,8 @@ def mime_message(envelope: Envelope) -> EmailMessage | None:
     message = EmailMessage(policy=_POLICY)
     message["Subject"] = header_text(envelope.subject)
     message["From"] = envelope.sender
+    if not _arrives(to):
+        return None
     message["To"] = to
     if envelope.reply_to is not None:
         _set_reply_to(message, envelope.reply_to)
@@ -157,6 +162,18 @@ def mime_message(envelope: Envelope) -> EmailMessage | None:
     message.set_content(envelope.text)
     message.add_alternative(envelope.html, subtype="html")
     return message
+
+
+def _arrives(to: EmailAddress) -> bool:
+    """Whether who reads a mail finds the address that was written."""
+    message = EmailMessage(policy=_POLICY)
+    try:
+        message["To"] = to
+        found = str(email.message_from_bytes(bytes(message), policy=_POLICY)["To"])
+    except (ValueError, IndexError, email.errors.MessageError):
+        # The library gives up on some of them in its own ways.
+        return False
+    return found == to
 
 
 def one_line(text: str) -> str:
