@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 import click
 
 from parsec.cli.command import Command
-from parsec.cli.keys import option
+from parsec.cli.keys import option, pkcs11_module_option
 from parsec.cli.options import Local, local_options, with_console
-from parsec.cli.values import PATH, SERVER_ADDR
+from parsec.cli.values import SERVER_ADDR
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -37,14 +37,7 @@ if TYPE_CHECKING:
     shown_default="the servers of this machine's devices",
     help="A server to look at; may be repeated.",
 )
-@option(
-    "--pkcs11-module",
-    envvar="PARSEC_PKCS11_MODULE",
-    type=PATH,
-    metavar="FILE",
-    shown_default="the usual ones",
-    help="The PKCS#11 library of the smartcard.",
-)
+@pkcs11_module_option
 @option(
     "--email-host",
     envvar="PARSEC_EMAIL_HOST",

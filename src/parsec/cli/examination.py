@@ -179,7 +179,11 @@ def _clock(server: ServerAddr, date: str | None, sent: Instant, received: Instan
     told = f"{abs(ahead):.0f} s {'ahead of' if ahead > 0 else 'behind'} {server.netloc}"
     if abs(ahead) < _HALF_TOLERANCE:
         return well("clock", f"{told}; up to {CLIENT_EARLY_OFFSET:.0f} s are accepted")
-    return fault("clock", f"{told}, which refuses 300 s and more", _SET_CLOCK.get(sys.platform))
+    return fault(
+        "clock",
+        f"{told}, which refuses {CLIENT_EARLY_OFFSET:.0f} s and more",
+        _SET_CLOCK.get(sys.platform),
+    )
 
 
 _SET_CLOCK = {

@@ -103,15 +103,17 @@ totp_options = stacked(
     ),
 )
 
+pkcs11_module_option = option(
+    "--pkcs11-module",
+    envvar="PARSEC_PKCS11_MODULE",
+    type=PATH,
+    metavar="FILE",
+    shown_default="the usual ones",
+    help="The PKCS#11 library of the smartcard.",
+)
+
 token_options = stacked(
-    option(
-        "--pkcs11-module",
-        envvar="PARSEC_PKCS11_MODULE",
-        type=PATH,
-        metavar="FILE",
-        shown_default="the usual ones",
-        help="The PKCS#11 library of the smartcard.",
-    ),
+    pkcs11_module_option,
     option(
         "--pin-file",
         envvar="PARSEC_PIN_FILE",

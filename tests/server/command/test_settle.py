@@ -2,18 +2,15 @@
 
 import stat
 from pathlib import Path
-from typing import Any
 
 import click
 import msgspec
 import pytest
-from click.testing import CliRunner
 
 from parsec.data.address import ServerAddr
 from parsec.protocol.server_config import OpenBaoConfigEnabled
 from parsec.server.command.failure import Failure
-from parsec.server.command.options import log_options, run_options
-from parsec.server.command.settle import Place, RunOptions, Settled, is_loopback, settle
+from parsec.server.command.settle import Place, Settled, is_loopback, settle
 from parsec.server.settings import (
     InvitationEmailLimits,
     Language,
@@ -22,36 +19,16 @@ from parsec.server.settings import (
     SmtpServer,
     SqliteDatabase,
 )
-
-
-def options(*arguments: str, **environment: str) -> RunOptions:
-    """What click makes of a command line; raises UsageError."""
-    found: list[RunOptions] = []
-
-    @click.command()
-    @run_options()
-    @log_options(level="INFO")
-    def run(**given: Any) -> None:
-        found.append(RunOptions(**{k: v for k, v in given.items() if not k.startswith("log_")}))
-
-    result = CliRunner().invoke(run, arguments, env=environment, standalone_mode=False)
-    if result.exception is not None:
-        raise result.exception
-    return found[0]
+from tests.support.server_options import place_at, read_options
 
 
 @pytest.fixture
 def place(tmp_path: Path) -> Place:
-    return Place(
-        data_folder=tmp_path / "data",
-        scratch_folder=tmp_path / "scratch",
-        environment={},
-        entropy=lambda length: bytes(range(length)),
-    )
+    return place_at(tmp_path)
 
 
 def settled(place: Place, *arguments: str, **environment: str) -> Settled:
-    return settle(options(*arguments, **environment), place)
+    return settle(read_options(*arguments, **environment), place)
 
 
 GENERATED = bytes(range(32)).hex()
@@ -122,19 +99,19 @@ def test_a_database_in_memory_keeps_nothing(place: Place) -> None:
     [("sqlite:///data/p.sqlite", "data/p.sqlite"), ("sqlite:////data/p.sqlite", "/data/p.sqlite")],
 )
 def test_the_path_of_a_database_is_as_written(url: str, path: str) -> None:
-    assert options("--db", url).db == SqliteDatabase(Path(path))
+    assert read_options("--db", url).db == SqliteDatabase(Path(path))
 
 
 @pytest.mark.parametrize("url", ["sqlite:///", "sqlite://data", "mysql://me:s3cr3t@host", ""])
 def test_another_database_is_refused_without_showing_a_password(url: str) -> None:
     with pytest.raises(click.UsageError) as refused:
-        options("--db", url)
+        read_options("--db", url)
 
     assert "s3cr3t" not in str(refused.value)
 
 
 def test_secrets_are_not_shown() -> None:
-    given = options("--administration-token", "s3cr3t", "--email-host-password", "pa55")
+    given = read_options("--administration-token", "s3cr3t", "--email-host-password", "pa55")
 
     assert "s3cr3t" not in repr(given)
     assert "pa55" not in repr(given)
@@ -254,7 +231,7 @@ def test_ways_to_log_in_to_openbao_have_their_order(place: Place) -> None:
 
 
 def test_advice_keeps_its_order_and_repetitions() -> None:
-    given = options(PARSEC_ADVISORY_DEVICE_FILE_PROTECTION="PKI PASSWORD+TOTP  PKI")
+    given = read_options(PARSEC_ADVISORY_DEVICE_FILE_PROTECTION="PKI PASSWORD+TOTP  PKI")
 
     assert given.advisory_device_file_protection == ("PKI", "PASSWORD+TOTP", "PKI")
 
@@ -262,7 +239,7 @@ def test_advice_keeps_its_order_and_repetitions() -> None:
 @pytest.mark.parametrize("value", ["password", "PASSWORD +TOTP", "TOTP", ""])
 def test_unknown_protections_are_refused(value: str) -> None:
     with pytest.raises(click.UsageError):
-        options("--advisory-device-file-protection", value)
+        read_options("--advisory-device-file-protection", value)
 
 
 def test_origins_may_be_repeated_and_hold_commas(place: Place) -> None:
@@ -274,23 +251,23 @@ def test_origins_may_be_repeated_and_hold_commas(place: Place) -> None:
 
 
 def test_the_command_line_wins_over_the_environment() -> None:
-    assert options("--port", "7000", PARSEC_PORT="8000").port == 7000
-    assert options(PARSEC_PORT="8000").port == 8000
+    assert read_options("--port", "7000", PARSEC_PORT="8000").port == 7000
+    assert read_options(PARSEC_PORT="8000").port == 8000
 
 
 def test_debug_mode_is_not_turned_on_by_a_common_name() -> None:
-    assert not options(DEBUG="1").debug
-    assert options(PARSEC_DEBUG="yes").debug
+    assert not read_options(DEBUG="1").debug
+    assert read_options(PARSEC_DEBUG="yes").debug
 
 
 def test_pairs_of_numbers_may_come_from_the_environment() -> None:
-    given = options(PARSEC_VALIDATION_EMAIL_RATE_LIMIT="10 2")
+    given = read_options(PARSEC_VALIDATION_EMAIL_RATE_LIMIT="10 2")
 
     assert given.validation_email_rate_limit == (10, 2)
 
 
 def test_terms_of_service_may_hold_commas_and_backslashes() -> None:
-    given = options("--organization-initial-tos", r"en:https://t/a\,b,fr:https://t/c\\d")
+    given = read_options("--organization-initial-tos", r"en:https://t/a\,b,fr:https://t/c\\d")
 
     assert given.organization_initial_tos == {"en": "https://t/a,b", "fr": r"https://t/c\d"}
 
@@ -298,7 +275,7 @@ def test_terms_of_service_may_hold_commas_and_backslashes() -> None:
 @pytest.mark.parametrize("value", ["", "en", "en:", ":https://t", "en:https://t,", ","])
 def test_terms_of_service_without_locale_or_address_are_refused(value: str) -> None:
     with pytest.raises(click.UsageError):
-        options("--organization-initial-tos", value)
+        read_options("--organization-initial-tos", value)
 
 
 def test_trials_need_one_option_only(place: Place) -> None:
@@ -319,7 +296,7 @@ def test_trials_may_change_what_that_option_stands_for(place: Place) -> None:
 
 @pytest.mark.parametrize("value", ["MOCKED", "s3::r:b:k:s", r"S3:http\://h:r:b:k:s"])
 def test_block_stores_are_read(value: str) -> None:
-    (store,) = options("--blockstore", value).blockstore
+    (store,) = read_options("--blockstore", value).blockstore
 
     assert store.kind == value.split(":", maxsplit=1)[0].upper()
 
@@ -327,7 +304,7 @@ def test_block_stores_are_read(value: str) -> None:
 @pytest.mark.parametrize("value", ["disk", "s3:a:b", "RAID1:MOCKED", "MOCKED:x", ""])
 def test_other_block_stores_are_refused(value: str) -> None:
     with pytest.raises(click.UsageError):
-        options("--blockstore", value)
+        read_options("--blockstore", value)
 
 
 @pytest.mark.parametrize(
