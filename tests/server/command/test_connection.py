@@ -1,4 +1,4 @@
-"""Connections: how long the head of a request may be, and how long it may take."""
+"""Connections: how long the head of a request may be, and how long all of it may take."""
 
 import asyncio
 import contextlib
@@ -23,7 +23,8 @@ async def begun_for_ever() -> AsyncIterator[str]:
 
 
 async def welcome(scope: Scope, receive: Receive, send: Send) -> None:
-    await Request(scope, receive).body()
+    if scope["path"] != "/unread":
+        await Request(scope, receive).body()
     if scope["path"] == "/slow":
         await StreamingResponse(begun_for_ever())(scope, receive, send)
     await PlainTextResponse("welcome")(scope, receive, send)
@@ -153,6 +154,68 @@ async def test_who_asks_nothing_is_let_go(nothing: bytes, monkeypatch: pytest.Mo
         writer.write(nothing)
 
         assert b"200" not in await answer((reader, writer))
+
+
+BEGUN = b"POST / HTTP/1.1\r\nContent-Length: 10\r\n\r\nhalf"
+
+
+async def test_a_body_that_does_not_come_is_not_awaited_for_ever(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(connection, "BODY_SECONDS", 0.05)
+    async with connected() as (reader, writer):
+        writer.write(BEGUN)
+
+        told = await answer((reader, writer))
+
+    assert told.startswith(b"HTTP/1.1 408")
+    assert b"connection: close" in told
+
+
+async def drip(writer: asyncio.StreamWriter) -> None:
+    """Send a body in the smallest pieces, for ever."""
+    while True:
+        writer.write(b"1\r\nx\r\n")
+        await writer.drain()
+        await asyncio.sleep(0)
+
+
+async def test_a_body_without_end_is_not_awaited_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(connection, "BODY_SECONDS", 0.05)
+    async with connected() as (reader, writer):
+        writer.write(b"POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n")
+        dripping = asyncio.create_task(drip(writer))
+
+        async with asyncio.timeout(10):
+            told = await reader.readline()
+
+        dripping.cancel()
+        with contextlib.suppress(asyncio.CancelledError, ConnectionError):
+            await dripping
+
+    assert told.startswith(b"HTTP/1.1 408")
+
+
+async def test_a_body_that_nobody_wants_is_not_awaited_for_ever_either(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(connection, "BODY_SECONDS", 0.05)
+    async with connected() as (reader, writer):
+        writer.write(BEGUN.replace(b"/", b"/unread", 1))
+
+        told = await answer((reader, writer))
+
+    assert told.startswith(b"HTTP/1.1 200")
+    assert told.endswith(b"welcome")
+
+
+async def test_a_long_head_behind_another_request_is_noticed() -> None:
+    async with connected() as (reader, writer):
+        writer.write(b"GET / HTTP/1.1\r\n\r\n" + head(MAX_HEAD + 1))
+
+        told = await answer((reader, writer))
+
+    assert told.count(b"welcome") <= 1
 
 
 async def test_several_requests_follow_each_other() -> None:

@@ -1,4 +1,4 @@
-"""Bodies: which are read, and for how long (server-core.md 20, 3)."""
+"""Bodies: which are read, and how much of them (server-core.md 20, 3)."""
 
 from collections.abc import AsyncIterator
 
@@ -41,14 +41,3 @@ async def test_a_declared_size_is_judged_before_the_token(server: ServerApp, ali
     answer = await request_without_end(server.app, "POST", "/authenticated/Org", headers)
 
     assert answer.status == 413
-
-
-async def test_a_body_that_does_not_come_is_not_awaited_for_ever(
-    server: ServerApp, alice: Device, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(body, "BODY_SECONDS", 0)
-    headers = server.headers(alice)
-
-    answer = await request_without_end(server.app, "POST", "/authenticated/Org", headers)
-
-    assert (answer.status, answer.headers["connection"]) == (408, "close")

@@ -1,8 +1,9 @@
-"""A connection of a client, on which the head of a request is bounded in size and in time.
+"""A connection of a client, on which a request is bounded in time, and its head in size.
 
 The head is the start line and the headers. uvicorn reads one as long as it comes, so that anybody
 could fill the memory with one that never ends, or keep connections on which none ever comes. The
 same holds for what comes behind the body, and for a next request before the answer to the first.
+How long a body may be is known to who reads it (`http.body`).
 """
 
 import asyncio
@@ -16,6 +17,9 @@ MAX_HEAD = 1 << 16
 
 HEAD_SECONDS = 30.0
 """From the first byte, or from the begin of the connection, to the end of the headers."""
+
+BODY_SECONDS = 30.0
+"""From there to the end of the request."""
 
 # The spaces and line ends of a start line, of a header, and behind the last one.
 _START_LINE_REST = len("  HTTP/1.1\r\n")
@@ -57,47 +61,59 @@ class _Corked:
 
 
 class BoundedConnection(HttpToolsProtocol):
-    """Answers 431 to a head that is too long, and 408 to one that does not come."""
+    """Answers 431 to a head that is too long, and 408 to a head or a body that does not come."""
 
     def __init__(self, *arguments: Any, **named: Any) -> None:
         super().__init__(*arguments, **named)
-        self._head_timer: asyncio.TimerHandle | None = None
+        # Runs while something is awaited: most requests come in one piece and need none.
+        self._timer: asyncio.TimerHandle | None = None
         # What came since the last head, piece of a body or end of a request.
         self._head_size = 0
+        # No head that ends in what is being parsed has more bytes.
+        self._largest_head = 0
+        self._is_in_body = False
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(_Corked(transport, self.loop))  # type: ignore[arg-type]
-        self._await_head()
+        self._await(HEAD_SECONDS)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        self._head_came()
+        self._await_nothing()
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
         if self.transport.is_closing():
             return
-        if self._head_timer is None and self._is_idle():
-            self._await_head()
         self._head_size += len(data)
+        self._largest_head = self._head_size
         super().data_received(data)
         if self._head_size > MAX_HEAD:
             self._refuse(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE)
+        elif self._timer is None:
+            if self._is_in_body:
+                self._await(BODY_SECONDS)
+            elif self._head_size > 0 and self._is_idle():
+                self._await(HEAD_SECONDS)
 
     def on_body(self, body: bytes) -> None:
         self._head_size = 0
         super().on_body(body)
 
     def on_message_complete(self) -> None:
+        self._await_nothing()
         self._head_size = 0
+        self._is_in_body = False
         super().on_message_complete()
 
     def on_headers_complete(self) -> None:
-        self._head_came()
+        self._await_nothing()
+        is_too_long = self._largest_head > MAX_HEAD and self._size_of_complete_head() > MAX_HEAD
         self._head_size = 0
-        if self._size_of_complete_head() > MAX_HEAD:
+        if is_too_long:
             self._refuse(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE)
             # Ends the parsing of what came with it.
             raise ValueError("the head is too long")
+        self._is_in_body = True
         super().on_headers_complete()
 
     def send_400_response(self, msg: str) -> None:
@@ -109,20 +125,19 @@ class BoundedConnection(HttpToolsProtocol):
         cycle: RequestResponseCycle | None = self.cycle
         return cycle is None or cycle.response_complete
 
-    def _await_head(self) -> None:
-        self._head_size = 0
-        self._head_timer = self.loop.call_later(HEAD_SECONDS, self._give_up)
+    def _await(self, seconds: float) -> None:
+        self._timer = self.loop.call_later(seconds, self._give_up)
 
-    def _head_came(self) -> None:
-        if self._head_timer is not None:
-            self._head_timer.cancel()
-            self._head_timer = None
+    def _await_nothing(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
 
     def _give_up(self) -> None:
-        # Browsers open connections for later: who has not asked yet is not answered.
-        if self._head_size > 0:
+        if self._is_in_body or self._head_size > 0:
             self._refuse(HTTPStatus.REQUEST_TIMEOUT)
         else:
+            # Browsers open connections for later: who has not asked yet is not answered.
             self.transport.close()
 
     def _size_of_complete_head(self) -> int:
@@ -131,8 +146,14 @@ class BoundedConnection(HttpToolsProtocol):
         return start_line + headers + _END
 
     def _refuse(self, status: HTTPStatus) -> None:
-        self._head_came()
-        if self._is_idle():
+        self._await_nothing()
+        if not self._is_answering():
             head = f"HTTP/1.1 {status.value} {status.phrase}\r\nserver: parsec/3\r\n"
             self.transport.write(f"{head}content-length: 0\r\nconnection: close\r\n\r\n".encode())
         self.transport.close()
+
+    def _is_answering(self) -> bool:
+        """Whether what is sent now would come in the midst of an answer, or behind it."""
+        if self._is_in_body:
+            return self.cycle.response_started or bool(self.pipeline)
+        return not self._is_idle()

@@ -125,7 +125,14 @@ def quick_lines(renderer: Processor) -> Processor:
         head = f"[{event.pop('level'):9}] {harmless(event.pop('event')):30}"
         if timestamp is not None:
             head = f"{timestamp} {head}"
-        return " ".join([head, *[f"{key}={_value(event[key])}" for key in sorted(event)]]).rstrip()
+        names = sorted(event)
+        values = [event[name] for name in names]
+        texts = [value if isinstance(value, str) else repr(value) for value in values]
+        # One look at all of them, as hardly any line holds what must be looked at.
+        if not _PLAIN.fullmatch("".join(texts)):
+            texts = [_value(value) for value in values]
+        fields = [f"{name}={text}" for name, text in zip(names, texts, strict=True)]
+        return " ".join([head, *fields]).rstrip()
 
     return shown
 
@@ -136,8 +143,6 @@ _RARE = frozenset(("exception", "exc_info", "stack", "logger", "logger_name"))
 def _value(value: object) -> str:
     if not isinstance(value, str):
         return repr(value)
-    if _PLAIN.fullmatch(value):
-        return value
     text = harmless(value)
     return text if set(text).isdisjoint(" \t=\r\n\"'") else repr(text)
 

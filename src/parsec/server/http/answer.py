@@ -40,9 +40,6 @@ async def send_rejection(send: Send, rejected: Rejected) -> None:
     """Send what refuses a request below its command."""
     verdict = rejected.verdict
     headers = [*_version_headers(verdict), *retry_headers(rejected.retry_after)]
-    if verdict is Verdict.TOO_SLOW:
-        # What still comes of the request must not be taken for the next one.
-        headers.append(CLOSE_HEADER)
     await send_detail(send, verdict.status, rejected.detail, headers)
 
 

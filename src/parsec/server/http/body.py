@@ -1,6 +1,8 @@
-"""Reading the body of a request, as far as it may be long, and as long as it may take."""
+"""Reading the body of a request, as far as it may be long.
 
-import asyncio
+The connection knows how long it may take (`command.connection`).
+"""
+
 from collections.abc import Mapping
 from typing import TypeAlias
 
@@ -10,9 +12,6 @@ from parsec.server.rules.refusal import Rejected, Verdict
 
 MAX_BODY = 1 << 20
 """Bytes of a request (wire.md 1.5)."""
-
-BODY_SECONDS = 30.0
-"""How long a request may take to come (docs/operate.md)."""
 
 _MAX_LENGTH_DIGITS = 20
 
@@ -31,21 +30,13 @@ def check_declared_size(headers: Headers) -> None:
 async def read_body(headers: Headers, receive: Receive) -> bytes:
     """The body of a request, whole or in chunks. Raises Rejected."""
     check_declared_size(headers)
-    try:
-        async with asyncio.timeout(BODY_SECONDS):
-            return await _read(receive)
-    except TimeoutError:
-        raise Rejected(Verdict.TOO_SLOW) from None
-
-
-async def _read(receive: Receive) -> bytes:
     body = bytearray()
     more = True
     while more:
         message = await receive()
-        # Who hangs up meanwhile gets no answer anyway.
         if message["type"] != "http.request":
-            raise Rejected(Verdict.TOO_LARGE)
+            # Whoever hung up, or was too slow: there is nobody left to answer.
+            raise Rejected(Verdict.INCOMPLETE)
         body += message.get("body", b"")
         more = message.get("more_body", False)
         if len(body) > MAX_BODY:

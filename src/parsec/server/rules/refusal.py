@@ -24,7 +24,7 @@ class Verdict(enum.Enum):
     BAD_AUTHENTICATION = 403, "Bad authentication info"
     ORGANIZATION_NOT_FOUND = 404, "Organization not found"
     BAD_ACCEPT = 406, "Bad accept type"
-    TOO_SLOW = 408, "Request Timeout"
+    INCOMPLETE = 408, "Request Timeout"
     INVITATION_GONE = 410, "Invitation already used or deleted"
     TOO_LARGE = 413, "Request Entity Too Large"
     BAD_CONTENT = 415, "Bad content type or invalid body or unknown command"

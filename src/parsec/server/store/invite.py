@@ -38,18 +38,19 @@ FROM invitation
 {INVITATION_JOINS}
 WHERE invitation.organization_id = :organization_id AND invitation.token = :token"""  # noqa: S608  (of constants)
 
-# Each part of the inner query has an index of its own.
+# Each part of the inner query has an index of its own, and gives whole rows: PostgreSQL, as long as
+# it has no statistics, would look for a token among all invitations of the organization.
 VISIBLE = f"""
 SELECT
     {INVITATION_COLUMNS}
 FROM (
-    SELECT token FROM invitation
+    SELECT * FROM invitation
     WHERE organization_id = :organization_id AND type = 'USER' AND :with_users = 1
     UNION ALL
-    SELECT token FROM invitation
+    SELECT * FROM invitation
     WHERE organization_id = :organization_id AND type = 'DEVICE' AND claimer_user_id = :user_id
     UNION ALL
-    SELECT invitation.token
+    SELECT invitation.*
     FROM shamir_share
     JOIN invitation
         ON invitation.organization_id = shamir_share.organization_id
@@ -57,9 +58,7 @@ FROM (
         AND invitation.setup_created_on = shamir_share.created_on
     WHERE shamir_share.organization_id = :organization_id
         AND shamir_share.recipient_id = :user_id
-) AS visible
-JOIN invitation
-    ON invitation.organization_id = :organization_id AND invitation.token = visible.token
+) AS invitation
 {INVITATION_JOINS}
 ORDER BY invitation.created_on, invitation.token"""  # noqa: S608  (of constants)
 

@@ -16,7 +16,7 @@ import os
 import shutil
 import sqlite3
 import tempfile
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractAsyncContextManager
 from pathlib import Path
@@ -117,7 +117,9 @@ class SqliteEngine:
         self, *, write: bool, single: bool = False
     ) -> AbstractAsyncContextManager[Transaction]:
         """Commits at the end, unless an exception passes: then nothing happened."""
-        return self._write(single) if write else _Reading(self._lend, self._readers, single)
+        if not write:
+            return _Reading(self._lend, self._readers, single)
+        return _SingleWriting(self._write_single) if single else self._write()
 
     async def publish(self, event: Notification, /) -> None:
         """Tell the listeners what rests on nothing written, and at once."""
@@ -159,12 +161,12 @@ class SqliteEngine:
     # --- Writing ---
 
     @contextlib.asynccontextmanager
-    async def _write(self, single: bool) -> AsyncIterator["_Writing"]:
+    async def _write(self) -> AsyncIterator["_Writing"]:
         batch: _Batch | None = None
         try:
             async with self._turn:
                 batch = self._open_batch()
-                transaction = _Writing(self._writer, single)
+                transaction = _Writing(self._writer)
                 try:
                     with _savepoint(self._writer):
                         yield transaction
@@ -179,6 +181,19 @@ class SqliteEngine:
             # A refusal waits too: it may rest on what another one of the batch wrote.
             if batch is not None:
                 await asyncio.shield(batch.done)
+
+    async def _write_single(self, sql: str, values: Any) -> tuple[Sequence[Row], "_Batch"]:
+        """A statement that fails undoes by itself what it did: it needs no savepoint."""
+        async with self._turn:
+            batch = self._open_batch()
+            try:
+                rows = _run(self._writer, sql, values)
+            except BaseException as error:
+                if not self._writer.in_transaction:
+                    self._fail(batch, error)
+                raise
+            batch.is_dirty = True
+            return rows, batch
 
     def _remember(self, events: Sequence[AnyEvent]) -> None:
         for event in filter(is_remembered, events):
@@ -340,7 +355,8 @@ class _Reading(AbstractAsyncContextManager[Transaction]):
             if not self._single:
                 _run(connection, "BEGIN")
         else:
-            _check_may_go_on(connection, single=self._single)
+            assert not self._single, "more than a single statement"
+            _check_may_go_on(connection)
         return _run(connection, sql, values)
 
     async def lock(self, topic: str, /, *, share: bool = False) -> None:  # noqa: ARG002
@@ -353,16 +369,13 @@ class _Reading(AbstractAsyncContextManager[Transaction]):
 
 
 class _Writing:
-    def __init__(self, connection: sqlite3.Connection, single: bool) -> None:
+    def __init__(self, connection: sqlite3.Connection) -> None:
         self._connection = connection
-        self._single = single
-        self._is_first = True
         self.events: list[AnyEvent] = []
 
     async def rows(self, sql: str, /, **values: Value) -> Sequence[Row]:
         """Run one statement, with values for its `:name` parameters."""
-        _check_may_go_on(self._connection, single=self._single and not self._is_first)
-        self._is_first = False
+        _check_may_go_on(self._connection)
         return _run(self._connection, sql, values)
 
     async def lock(self, topic: str, /, *, share: bool = False) -> None:
@@ -370,12 +383,43 @@ class _Writing:
 
     def publish(self, event: AnyEvent, /) -> None:
         """Tell the listeners, once and only if the transaction commits."""
-        assert not self._single, "a single statement publishes nothing"
         self.events.append(event)
 
 
-def _check_may_go_on(connection: sqlite3.Connection, *, single: bool) -> None:
-    assert not single, "more than a single statement"
+class _SingleWriting(AbstractAsyncContextManager[Transaction]):
+    """Has its statement join a batch, and waits for the commit of that."""
+
+    __slots__ = ("_batch", "_write")
+
+    def __init__(
+        self, write: Callable[[str, Any], Awaitable[tuple[Sequence[Row], _Batch]]]
+    ) -> None:
+        self._write = write
+        self._batch: _Batch | None = None
+
+    async def __aenter__(self) -> Transaction:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        if self._batch is not None:
+            await asyncio.shield(self._batch.done)
+
+    async def rows(self, sql: str, /, **values: Value) -> Sequence[Row]:
+        """Run the statement, with values for its `:name` parameters."""
+        assert self._batch is None, "more than a single statement"
+        rows, self._batch = await self._write(sql, values)
+        return rows
+
+    async def lock(self, topic: str, /, *, share: bool = False) -> None:  # noqa: ARG002
+        """For who runs several."""
+        raise AssertionError(f"{topic} is locked by a single statement")
+
+    def publish(self, event: AnyEvent, /) -> None:
+        """For who runs several."""
+        raise AssertionError(f"a single statement publishes no {event}")
+
+
+def _check_may_go_on(connection: sqlite3.Connection) -> None:
     if not connection.in_transaction:
         # It would be a transaction of its own.
         raise StorageError("the transaction has failed before")
