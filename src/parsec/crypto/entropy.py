@@ -1,5 +1,6 @@
 """Sources of random bytes."""
 
+import os
 from collections.abc import Callable
 from typing import TypeAlias
 
@@ -9,7 +10,4 @@ Entropy: TypeAlias = Callable[[int], bytes]
 
 def system_entropy(count: int, /) -> bytes:
     """The operating system's source; only the edges of the program may name it."""
-    # When it is used: it comes with every other generator of random numbers.
-    import secrets
-
-    return secrets.token_bytes(count)
+    return os.urandom(count)

@@ -19,7 +19,7 @@ def test_the_machine_notices_that_nobody_takes_turns(
     async def no_lock(*_: object, **__: object) -> None:
         """As if the database had none."""
 
-    monkeypatch.setattr(postgresql._PostgresqlTransaction, "lock", no_lock)
+    monkeypatch.setattr(postgresql._Transaction, "lock", no_lock)
 
     # What two have written at once may also offend the database.
     assert notices(machine, stage, by=Exception)

@@ -63,6 +63,56 @@ async def test_who_comes_when_all_are_lent_waits() -> None:
     assert (before, await waiting) == (False, first)
 
 
+async def test_who_came_first_is_served_first() -> None:
+    lent = Pool(Maker(), limit=1)
+    first = await lent.acquire()
+    served: list[str] = []
+
+    async def use(name: str) -> None:
+        connection = await lent.acquire()
+        served.append(name)
+        lent.release(connection)
+
+    users = [asyncio.create_task(use(name)) for name in "abc"]
+    await asyncio.sleep(0)
+    lent.release(first)
+    # Comes when a place was given away that nobody has taken yet.
+    await use("last")
+    await asyncio.gather(*users)
+
+    assert served == ["a", "b", "c", "last"]
+
+
+@pytest.mark.parametrize("is_given_before", [False, True])
+async def test_who_gives_up_waiting_keeps_nothing(is_given_before: bool) -> None:
+    lent = Pool(Maker(), limit=1)
+    first = await lent.acquire()
+    impatient, patient = (asyncio.create_task(lent.acquire()) for _ in range(2))
+    await asyncio.sleep(0)
+
+    if is_given_before:
+        lent.release(first)
+        impatient.cancel()
+    else:
+        impatient.cancel()
+        lent.release(first)
+
+    assert await patient is first
+    assert impatient.cancelled()
+
+
+async def test_who_waits_for_what_was_closed_gets_a_new_one() -> None:
+    lent = Pool(Maker(), limit=1)
+    first = await lent.acquire()
+    waiting = asyncio.create_task(lent.acquire())
+    await asyncio.sleep(0)
+
+    first.terminate()
+    lent.release(first)
+
+    assert (await waiting).number == 1
+
+
 async def test_what_is_closed_is_not_lent_again() -> None:
     lent = Pool(Maker(), limit=2)
     first, second = await lent.acquire(), await lent.acquire()
@@ -76,7 +126,7 @@ async def test_what_is_closed_is_not_lent_again() -> None:
 
 async def test_what_nobody_used_for_long_is_not_trusted(monkeypatch: pytest.MonkeyPatch) -> None:
     now = 0.0
-    monkeypatch.setattr(pool, "_now", lambda: now)
+    monkeypatch.setattr(pool, "monotonic", lambda: now)
     lent = Pool(Maker(), limit=2)
     first = await lent.acquire()
     lent.release(first)

@@ -57,6 +57,27 @@ class Transaction(Protocol):
         """Tell the listeners, once and only if the transaction commits."""
 
 
+class SingleStatement(AbstractAsyncContextManager[Transaction]):
+    """What an engine derives its transaction of a single statement from."""
+
+    __slots__ = ()
+
+    async def __aenter__(self) -> Transaction:
+        return self
+
+    async def rows(self, sql: str, /, **values: Value) -> Sequence[Row]:
+        """Run the statement, with values for its `:name` parameters."""
+        raise NotImplementedError
+
+    async def lock(self, topic: str, /, *, share: bool = False) -> None:  # noqa: ARG002
+        """For who runs several."""
+        raise AssertionError(f"{topic} is locked by a single statement")
+
+    def publish(self, event: AnyEvent, /) -> None:
+        """For who runs several."""
+        raise AssertionError(f"a single statement publishes no {event}")
+
+
 class Use(enum.Enum):
     """What a database that is a file is opened for."""
 

@@ -28,6 +28,7 @@ from parsec.server.store.engine import (
     OutOfReachError,
     Row,
     SchemaError,
+    SingleStatement,
     StorageError,
     Transaction,
     Value,
@@ -96,7 +97,7 @@ class PostgresqlEngine:
     ) -> AbstractAsyncContextManager[Transaction]:
         """Commits at the end, unless an exception passes: then nothing happened."""
         if self._is_open:
-            return _PostgresqlTransaction(self._pool, write=write, single=single)
+            return _SingleStatement(self._pool) if single else _Transaction(self._pool, write=write)
         return self._first_transaction(write=write, single=single)
 
     @contextlib.asynccontextmanager
@@ -186,14 +187,43 @@ class PostgresqlEngine:
         return await connect(self._database, statement_seconds=EAR_SECONDS)
 
 
-class _PostgresqlTransaction(AbstractAsyncContextManager[Transaction]):
-    # A class, as a generator around each transaction would cost more.
-    __slots__ = ("_connection", "_events", "_pool", "_single", "_write")
+class _SingleStatement(SingleStatement):
+    """A transaction by itself, with its connection lent for no longer than it runs."""
 
-    def __init__(self, pool: Pool[PostgresqlConnection], *, write: bool, single: bool) -> None:
+    __slots__ = ("_has_run", "_pool")
+
+    def __init__(self, pool: Pool[PostgresqlConnection]) -> None:
+        self._pool = pool
+        self._has_run = False
+
+    async def __aexit__(self, *_: object) -> None:
+        """There is nothing left to end."""
+
+    async def rows(self, sql: str, /, **values: Value) -> Sequence[Row]:
+        """Run the statement, with values for its `:name` parameters."""
+        assert not self._has_run, "more than a single statement"
+        self._has_run = True
+        statement = numbered(sql)
+        connection = await self._pool.acquire()
+        try:
+            return await connection.rows(
+                statement.text, *[values[name] for name in statement.names]
+            )
+        except BaseException as error:
+            if _may_be_broken(error):
+                connection.terminate()
+            raise
+        finally:
+            self._pool.release(connection)
+
+
+class _Transaction(AbstractAsyncContextManager[Transaction]):
+    # A class, as a generator around each transaction would cost more.
+    __slots__ = ("_connection", "_events", "_pool", "_write")
+
+    def __init__(self, pool: Pool[PostgresqlConnection], *, write: bool) -> None:
         self._pool = pool
         self._write = write
-        self._single = single
         self._connection: PostgresqlConnection | None = None
         self._events: list[AnyEvent] = []
 
@@ -224,7 +254,6 @@ class _PostgresqlTransaction(AbstractAsyncContextManager[Transaction]):
     async def lock(self, topic: str, /, *, share: bool = False) -> None:
         """Keep other writers away from a topic until the end; lock first, then read."""
         assert self._write, f"{topic} is locked by a transaction that cannot write"
-        assert not self._single, f"{topic} is locked by a single statement"
         number = _lock_number(topic)
         if self._connection is None:
             # On the way of the BEGIN: a statement behind it still sees what was committed before.
@@ -235,7 +264,6 @@ class _PostgresqlTransaction(AbstractAsyncContextManager[Transaction]):
     def publish(self, event: AnyEvent, /) -> None:
         """Tell the listeners, once and only if the transaction commits."""
         assert self._write, "a transaction that cannot write publishes nothing"
-        assert not self._single, "a single statement publishes nothing"
         self._events.append(event)
 
     async def _commit(self) -> None:
@@ -243,8 +271,7 @@ class _PostgresqlTransaction(AbstractAsyncContextManager[Transaction]):
         if self._events:
             await publish(await self._ready(), self._events)
         if self._connection is not None:
-            if not self._single:
-                await self._connection.run("COMMIT")
+            await self._connection.run("COMMIT")
             self._give_back(self._connection)
 
     async def _abandon(self, error: BaseException) -> None:
@@ -253,10 +280,9 @@ class _PostgresqlTransaction(AbstractAsyncContextManager[Transaction]):
         if connection is None:
             return
         try:
-            if isinstance(error, StorageError) or not isinstance(error, Exception):
-                # It may be broken, or still wait for others in a statement that was cancelled.
+            if _may_be_broken(error):
                 connection.terminate()
-            elif not self._single and not connection.is_closed():
+            elif not connection.is_closed():
                 await connection.run("ROLLBACK")
         except BaseException as failure:
             connection.terminate()
@@ -268,10 +294,6 @@ class _PostgresqlTransaction(AbstractAsyncContextManager[Transaction]):
     async def _ready(self) -> PostgresqlConnection:
         """The connection, lent and begun at the first need."""
         if self._connection is not None:
-            assert not self._single, "more than a single statement"
-            return self._connection
-        if self._single:
-            self._connection = await self._pool.acquire()
             return self._connection
         return await self._begin(_BEGIN_WRITE if self._write else _BEGIN_READ)
 
@@ -283,6 +305,11 @@ class _PostgresqlTransaction(AbstractAsyncContextManager[Transaction]):
     def _give_back(self, connection: PostgresqlConnection) -> None:
         self._connection = None
         self._pool.release(connection)
+
+
+def _may_be_broken(error: BaseException) -> bool:
+    """Or still wait for others in a statement that was cancelled."""
+    return isinstance(error, StorageError) or not isinstance(error, Exception)
 
 
 def _lock_number(topic: str) -> int:

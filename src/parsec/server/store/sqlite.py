@@ -29,6 +29,7 @@ from parsec.server.store.engine import (
     MigrationState,
     Row,
     SchemaError,
+    SingleStatement,
     StorageError,
     Transaction,
     Use,
@@ -386,7 +387,7 @@ class _Writing:
         self.events.append(event)
 
 
-class _SingleWriting(AbstractAsyncContextManager[Transaction]):
+class _SingleWriting(SingleStatement):
     """Has its statement join a batch, and waits for the commit of that."""
 
     __slots__ = ("_batch", "_write")
@@ -397,9 +398,6 @@ class _SingleWriting(AbstractAsyncContextManager[Transaction]):
         self._write = write
         self._batch: _Batch | None = None
 
-    async def __aenter__(self) -> Transaction:
-        return self
-
     async def __aexit__(self, *_: object) -> None:
         if self._batch is not None:
             await asyncio.shield(self._batch.done)
@@ -409,14 +407,6 @@ class _SingleWriting(AbstractAsyncContextManager[Transaction]):
         assert self._batch is None, "more than a single statement"
         rows, self._batch = await self._write(sql, values)
         return rows
-
-    async def lock(self, topic: str, /, *, share: bool = False) -> None:  # noqa: ARG002
-        """For who runs several."""
-        raise AssertionError(f"{topic} is locked by a single statement")
-
-    def publish(self, event: AnyEvent, /) -> None:
-        """For who runs several."""
-        raise AssertionError(f"a single statement publishes no {event}")
 
 
 def _check_may_go_on(connection: sqlite3.Connection) -> None:
