@@ -8,8 +8,13 @@ from typing import Any, Self
 import pytest
 
 from parsec.server.records import AnyEvent, Notification
-from parsec.server.store import migrations, postgresql, postgresql_events
-from parsec.server.store.engine import Engine, SchemaError, StorageError
+from parsec.server.store import (
+    migrations,
+    postgresql,
+    postgresql_connection,
+    postgresql_events,
+)
+from parsec.server.store.engine import Engine, OutOfReachError, SchemaError, StorageError
 from parsec.server.store.migrations import Migration
 from parsec.server.store.postgresql import PostgresqlEngine
 from parsec.server.store.postgresql_connection import connect
@@ -407,6 +412,29 @@ async def test_a_cancelled_wait_for_a_lock_takes_no_connection_away(place: str) 
                 await asyncio.wait([waiting])
 
         assert await names(engine) == []
+
+
+async def test_a_statement_that_takes_too_long_is_ended_by_the_database(place: str) -> None:
+    connection = await connect(some_database(place), statement_seconds=0.05)
+
+    with pytest.raises(OutOfReachError, match="statement timeout"):
+        await connection.rows("SELECT pg_sleep(60)")
+
+    assert [tuple(row) for row in await connection.rows("SELECT 1")] == [(1,)]
+    await connection.close()
+
+
+async def test_a_database_that_says_nothing_is_given_up(
+    place: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(postgresql_connection, "_GRACE_SECONDS", 0)
+    silent = some_database(f"{place}&statement_timeout=0")
+    connection = await connect(silent, statement_seconds=0.05)
+
+    with pytest.raises(OutOfReachError):
+        await connection.rows("SELECT pg_sleep(60)")
+
+    assert connection.is_closed()
 
 
 async def test_without_prepared_statements_it_works_too(place: str) -> None:

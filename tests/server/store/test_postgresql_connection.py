@@ -1,14 +1,16 @@
 """How a PostgreSQL database that cannot be reached is told; none is needed for this."""
 
+import asyncio
 import socket
 from collections.abc import Iterator
 
 import pytest
 
 from parsec.server.settings import PostgresqlDatabase, Secret
+from parsec.server.store import postgresql_connection
 from parsec.server.store.engine import OutOfReachError, StorageError
 from parsec.server.store.postgresql import PostgresqlEngine
-from parsec.server.store.postgresql_connection import _arguments, connect
+from parsec.server.store.postgresql_connection import PostgresqlConnection, _arguments, connect
 
 
 @pytest.fixture
@@ -117,3 +119,57 @@ def test_a_proxy_between_is_asked_for_nothing_that_outlasts_a_transaction(
         "server_settings": {},
         "statement_cache_size": 0,
     }
+
+
+class Silent:
+    """What asyncpg would have connected, to a database that answers when it is told to."""
+
+    def __init__(self) -> None:
+        self.answers = asyncio.Event()
+        self.is_terminated = False
+
+    async def fetch(self, _: str) -> list[object]:
+        await self.answers.wait()
+        return []
+
+    def terminate(self) -> None:
+        self.is_terminated = True
+
+
+async def test_a_connection_is_given_up_for_one_statement_that_takes_too_long(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    now = 0.0
+    monkeypatch.setattr(postgresql_connection, "monotonic", lambda: now)
+    silent = Silent()
+    connection = PostgresqlConnection(silent, statement_seconds=60)
+    ends = []
+
+    for now in (0.0, 50.0, 100.0):
+        silent.answers.clear()
+        statement = asyncio.create_task(connection.rows("SELECT"))
+        await asyncio.sleep(0)
+        connection._look()
+        ends.append(silent.is_terminated)
+        if now < 100:
+            silent.answers.set()
+            await statement
+    connection._look()
+    ends.append(silent.is_terminated)
+    now = 171.0
+    connection._look()
+    ends.append(silent.is_terminated)
+    statement.cancel()
+
+    assert ends == [False, False, False, False, True]
+
+
+async def test_a_connection_without_a_statement_is_not_given_up() -> None:
+    silent = Silent()
+    silent.answers.set()
+    connection = PostgresqlConnection(silent, statement_seconds=-3600)
+
+    await connection.rows("SELECT")
+    connection._look()
+
+    assert not silent.is_terminated

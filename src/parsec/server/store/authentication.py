@@ -7,7 +7,7 @@ from parsec.data.ids import AccessToken, DeviceID
 from parsec.data.people import OrganizationID
 from parsec.server.records import Author, Invited, OrganizationRecord
 from parsec.server.store.engine import Transaction
-from parsec.server.store.invite import INVITATION_COLUMNS, invitation_record
+from parsec.server.store.invite import INVITATION_COLUMNS, INVITATION_JOINS, invitation_record
 from parsec.server.store.organization import organization_record
 from parsec.server.store.user import device_record, user_record
 
@@ -42,6 +42,7 @@ SELECT
 FROM organization
 LEFT JOIN invitation
     ON invitation.organization_id = organization.organization_id AND invitation.token = :token
+{INVITATION_JOINS}
 WHERE organization.organization_id = :organization_id"""  # noqa: S608  (of constants)
 
 

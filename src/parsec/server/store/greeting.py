@@ -12,7 +12,7 @@ from parsec.server.records import (
     UserRecord,
 )
 from parsec.server.store.engine import Row, Transaction
-from parsec.server.store.invite import INVITATION_COLUMNS, invitation_record
+from parsec.server.store.invite import INVITATION_COLUMNS, INVITATION_JOINS, invitation_record
 from parsec.server.store.user import user_record
 
 _ATTEMPT_COLUMNS = 8
@@ -48,6 +48,7 @@ JOIN "user" AS greeter
 JOIN invitation
     ON invitation.organization_id = greeting_attempt.organization_id
     AND invitation.token = greeting_attempt.token
+{INVITATION_JOINS}
 LEFT JOIN shamir_share
     ON shamir_share.organization_id = invitation.organization_id
     AND shamir_share.user_id = invitation.claimer_user_id

@@ -12,34 +12,30 @@ from parsec.server.records import InvitationRecord
 from parsec.server.store.engine import Row, Transaction
 from parsec.server.store.stored import stored_human_handle, stored_text
 
-# Looked up one by one and not joined: to list many invitations PostgreSQL would join them with all
-# users of the organization.
-_CREATOR = """
-    FROM "user"
-    WHERE "user".organization_id = invitation.organization_id
-        AND "user".user_id = invitation.created_by"""
-_CLAIMER = """
-    FROM "user"
-    WHERE "user".organization_id = invitation.organization_id
-        AND "user".user_id = invitation.claimer_user_id"""
-_SETUP = """
-    FROM shamir_setup
-    WHERE shamir_setup.organization_id = invitation.organization_id
-        AND shamir_setup.user_id = invitation.claimer_user_id
-        AND shamir_setup.created_on = invitation.setup_created_on"""
-
 # In the order in which `invitation_record` reads them.
-INVITATION_COLUMNS = f"""
+INVITATION_COLUMNS = """
     invitation.token, invitation.type, invitation.created_on, invitation.created_by,
-    (SELECT email {_CREATOR}), (SELECT label {_CREATOR}),
-    invitation.status, invitation.claimer_email, invitation.claimer_user_id,
-    (SELECT email {_CLAIMER}), (SELECT label {_CLAIMER}), (SELECT revoked_on {_CLAIMER}),
-    invitation.setup_created_on, (SELECT deleted_on {_SETUP})"""
+    creator.email, creator.label, invitation.status, invitation.claimer_email,
+    invitation.claimer_user_id, claimer.email, claimer.label, claimer.revoked_on,
+    invitation.setup_created_on, shamir_setup.deleted_on"""
+
+INVITATION_JOINS = """
+LEFT JOIN "user" AS creator
+    ON creator.organization_id = invitation.organization_id
+    AND creator.user_id = invitation.created_by
+LEFT JOIN "user" AS claimer
+    ON claimer.organization_id = invitation.organization_id
+    AND claimer.user_id = invitation.claimer_user_id
+LEFT JOIN shamir_setup
+    ON shamir_setup.organization_id = invitation.organization_id
+    AND shamir_setup.user_id = invitation.claimer_user_id
+    AND shamir_setup.created_on = invitation.setup_created_on"""
 
 INVITATION = f"""
 SELECT
     {INVITATION_COLUMNS}
 FROM invitation
+{INVITATION_JOINS}
 WHERE invitation.organization_id = :organization_id AND invitation.token = :token"""  # noqa: S608  (of constants)
 
 # Each part of the inner query has an index of its own, and gives whole rows: PostgreSQL, as long as
@@ -63,6 +59,7 @@ FROM (
     WHERE shamir_share.organization_id = :organization_id
         AND shamir_share.recipient_id = :user_id
 ) AS invitation
+{INVITATION_JOINS}
 ORDER BY invitation.created_on, invitation.token"""  # noqa: S608  (of constants)
 
 PENDING_USER = """

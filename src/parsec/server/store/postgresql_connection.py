@@ -1,16 +1,20 @@
 """One connection to PostgreSQL, and what its failures mean; the only importer of asyncpg."""
 
+import asyncio
 from collections.abc import Callable, Sequence
+from time import monotonic
 from typing import Any
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
 import asyncpg  # type: ignore[import-untyped]
+import structlog
 
 from parsec.server.settings import PostgresqlDatabase
 from parsec.server.store.dialect import text_with_nul, text_without_nul
 from parsec.server.store.engine import OutOfReachError, Row, StorageError
 
 STATEMENT_SECONDS = 60.0
+_GRACE_SECONDS = 10.0
 _CONNECT_SECONDS = 10.0
 
 _IDLE_LIMIT = "idle_in_transaction_session_timeout"
@@ -24,8 +28,11 @@ _SESSION = {
     "tcp_keepalives_interval": "10",
     "tcp_keepalives_count": "3",
     # A statement that is planned once for all values is planned for a third of a table, and then
-    # reads all of it for the few rows that most values mean. Every statement has its index.
+    # reads all of it for the few rows that most values mean; or all users of an organization, to
+    # join them with a few invitations. Every statement has its index.
     "enable_seqscan": "off",
+    "enable_hashjoin": "off",
+    "enable_mergejoin": "off",
     # Seen from its price, a plan that cannot do without is worth compiling. It is not.
     "jit": "off",
 }
@@ -56,33 +63,66 @@ _CUT_OFF = (
     asyncpg.PostgresConnectionError,
     asyncpg.AdminShutdownError,
     asyncpg.CrashShutdownError,
+    asyncpg.QueryCanceledError,
     asyncpg.InterfaceError,
     asyncpg.InternalClientError,
 )
+
+_log = structlog.get_logger()
 
 
 class PostgresqlConnection:
     """Runs statements, one after the other."""
 
-    def __init__(self, connection: Any) -> None:
+    def __init__(self, connection: Any, *, statement_seconds: float | None) -> None:
         self._connection = connection
+        # PostgreSQL itself ends what takes too long. This is for one that does not answer at all.
+        self._limit = statement_seconds + _GRACE_SECONDS if statement_seconds is not None else None
+        self._begun: float | None = None
+        self._watch: asyncio.TimerHandle | None = None
 
     async def rows(self, sql: str, /, *values: object) -> Sequence[Row]:
         """Run one statement, with values for `$1`, `$2`… Raises StorageError."""
+        self._begin()
         try:
             rows: Sequence[Row] = await self._connection.fetch(sql, *values)
         except _BUGS:
             raise
         except _UNAVAILABLE as error:
             raise _failure(error) from error
+        finally:
+            self._begun = None
         return rows
 
     async def run(self, script: str, /) -> None:
         """Run statements that take and give nothing. Raises StorageError."""
+        self._begin()
         try:
             await self._connection.execute(script)
         except _UNAVAILABLE as error:
             raise _failure(error) from error
+        finally:
+            self._begun = None
+
+    def _begin(self) -> None:
+        self._begun = monotonic()
+        if self._watch is None and self._limit is not None:
+            self._look_after(self._limit)
+
+    def _look_after(self, seconds: float) -> None:
+        # One timer for many statements: asyncpg's own, one for each, are a sixth of what it costs.
+        self._watch = asyncio.get_running_loop().call_later(seconds, self._look)
+
+    def _look(self) -> None:
+        self._watch = None
+        if self._begun is None or self._limit is None:
+            return
+        seconds_left = self._begun + self._limit - monotonic()
+        if seconds_left > 0:
+            self._look_after(seconds_left)
+            return
+        _log.warning("the database does not answer", seconds=self._limit)
+        self.terminate()
 
     async def listen(self, channel: str, called: Callable[[], None]) -> None:
         """Have a function called at each notification, and at the end of the connection.
@@ -101,11 +141,18 @@ class PostgresqlConnection:
 
     def terminate(self) -> None:
         """Let go at once, without a word to the other side; it undoes what is not committed."""
+        self._end_watch()
         self._connection.terminate()
 
     async def close(self) -> None:
         """Let go properly."""
+        self._end_watch()
         await self._connection.close()
+
+    def _end_watch(self) -> None:
+        if self._watch is not None:
+            self._watch.cancel()
+            self._watch = None
 
 
 async def connect(
@@ -115,8 +162,11 @@ async def connect(
     try:
         connection = await asyncpg.connect(
             timeout=_CONNECT_SECONDS,
-            command_timeout=statement_seconds,
-            **_arguments(database.url.reveal(), limits_idling=database.limits_idling),
+            **_arguments(
+                database.url.reveal(),
+                limits_idling=database.limits_idling,
+                statement_seconds=statement_seconds,
+            ),
         )
         await connection.set_type_codec(
             "text",
@@ -134,10 +184,15 @@ async def connect(
         # Without its text and cause, which may show a part of the password.
         message = "the URL of the database is malformed (is a password in it written with %XX?)"
         raise StorageError(message) from None
-    return PostgresqlConnection(connection)
+    return PostgresqlConnection(connection, statement_seconds=statement_seconds)
 
 
-def _arguments(url: str, *, limits_idling: bool = True) -> dict[str, Any]:
+def _arguments(
+    url: str,
+    *,
+    limits_idling: bool = True,
+    statement_seconds: float | None = None,
+) -> dict[str, Any]:
     """What asyncpg is called with; the URL itself says most. Raises ValueError."""
     parts = urlsplit(url)
     query = dict(parse_qsl(parts.query, keep_blank_values=True, strict_parsing=bool(parts.query)))
@@ -145,8 +200,11 @@ def _arguments(url: str, *, limits_idling: bool = True) -> dict[str, Any]:
     if not limits_idling and cache_size != "0":
         # What the URL says of it is meant for a server.
         query[_IDLE_LIMIT] = "0"
+    session = dict(_SESSION)
+    if statement_seconds is not None:
+        session["statement_timeout"] = f"{statement_seconds * 1000:.0f}"
     # What the URL sets wins.
-    session = {name: value for name, value in _SESSION.items() if name not in query}
+    session = {name: value for name, value in session.items() if name not in query}
     arguments = {"dsn": parts._replace(query=urlencode(query)).geturl()}
     if cache_size is None:
         return {**arguments, "server_settings": session}

@@ -67,9 +67,9 @@ class Place(msgspec.Struct, frozen=True, kw_only=True):
 
     def context(self) -> bytes:
         """Bytes that no other place has."""
-        names = (self.column, self.organization_id)
-        parts = [*(name.encode() for name in names), self.user_id, self.opaque_key_id or b""]
-        return b"".join(len(part).to_bytes(4, "big") + part for part in parts)
+        names = (self.column.encode(), self.organization_id.encode())
+        parts = (*names, self.user_id, self.opaque_key_id or b"")
+        return b"".join([len(part).to_bytes(4, "big") + part for part in parts])
 
 
 def totp_secret_place(organization_id: OrganizationID, user_id: UserID) -> Place:
