@@ -5,10 +5,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from parsec.cli.console import Console
-from parsec.cli.devices import device_json, device_lines, needs_code, protection_name, protection_of
+from parsec.cli.devices import device_json, device_lines, needs_code, protection_name
 from parsec.cli.options import Local
 from parsec.cli.parts import Painted, green, red, yellow
-from parsec.cli.protections import recommended
+from parsec.cli.protections import protection_of, recommended
 from parsec.client.files import FoundDevice
 from parsec.client.step import FlowError, call
 from parsec.data.address import ServerAddr

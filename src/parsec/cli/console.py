@@ -11,7 +11,6 @@ import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TextIO, TypeVar
 
 from parsec.cli.parts import Painted, Verbatim, fitting, green, json_text, line, red, safe, yellow
@@ -29,13 +28,18 @@ _ERASE = "\x1b[2K\r"
 _CHECK_MARK = "✔"
 
 
-@dataclass
 class Look:
     """How things are shown; the options that every command takes."""
 
-    format: str = "plain"
-    color: str = "auto"
-    progress: str = "spinner"
+    def __init__(
+        self,
+        format: str = "plain",  # noqa: A002
+        color: str = "auto",
+        progress: str = "spinner",
+    ) -> None:
+        self.format = format
+        self.color = color
+        self.progress = progress
 
 
 class Console:

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, TypeVar
 
 from parsec.cli.codes import Codes
 from parsec.cli.console import Console
-from parsec.cli.devices import chosen_device, device_line, needs_code, protection_of
+from parsec.cli.devices import chosen_device, device_line, needs_code
 from parsec.cli.keyholders import Keyholders
 from parsec.cli.person import Answers, TerminalPerson
-from parsec.cli.protections import Protections
+from parsec.cli.protections import Protections, protection_of
 from parsec.client.files import FoundDevice
 from parsec.client.flows.certificate import Session
 from parsec.client.guards import Guard

@@ -1,6 +1,5 @@
 """`parsec-cli device …`."""
 
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import click
@@ -44,7 +43,7 @@ def list_devices(
     from parsec.cli.devices import device_json, device_lines, needs_code, protection_name
     from parsec.client.files import list_devices
 
-    places = Local(console, config_dir, data_dir).places
+    places = Local(console=console, config_dir=config_dir, data_dir=data_dir).places
     found = list_devices(places)
     if console.is_json:
         console.document(
@@ -111,7 +110,7 @@ def overwrite_server_url(acting: Acting, server_url: "ServerAddr", yes: bool) ->
     with acting.desk() as desk, desk.locked(desk.find(acting.device)) as found:
         # One-time codes and single sign-on go by way of the server, which is elsewhere now.
         there = msgspec.structs.replace(found.file, server_url=server_url)
-        unlocked = desk.unlock(replace(found, file=there))
+        unlocked = desk.unlock(msgspec.structs.replace(found, file=there))
         device = unlocked.device
         console.message("You are about to update the following device:")
         console.message(*device_line(device))
@@ -158,10 +157,10 @@ def change_authentication(acting: Acting, password: bool, keyring: bool) -> None
         raise click.UsageError("Only one of --password and --keyring can be specified")
     if (password or keyring) and acting.wish.primary is not None:
         raise click.UsageError("--auth excludes --password and --keyring")
-    wish = replace(acting.wish, asks_always=True)
+    wish = acting.wish.but(asks_always=True)
     if password or keyring:
-        wish = replace(wish, primary="password" if password else "keyring")
-    acting = replace(acting, wish=wish)
+        wish = wish.but(primary="password" if password else "keyring")
+    acting = acting.but(wish=wish)
     answers = Answers(protection_prompt="Enter new password for the device:")
     with acting.desk(answers) as desk, desk.locked(desk.find(acting.device)) as found:
         unlocked = desk.unlock(found, "Enter current password for the device:")
@@ -187,7 +186,7 @@ def check_advice(console: "Console", config_dir: "Path | None", data_dir: "Path 
     """
     from parsec.cli.advice import check_devices, show_advice
 
-    checked = check_devices(Local(console, config_dir, data_dir))
+    checked = check_devices(Local(console=console, config_dir=config_dir, data_dir=data_dir))
     show_advice(console, checked)
 
 

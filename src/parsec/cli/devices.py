@@ -1,6 +1,6 @@
 """The devices of this machine: which one is meant, and how each is shown (cli.md 1.10)."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 from parsec.cli.errors import DeviceNotChosen, DeviceNotFound
@@ -13,27 +13,12 @@ from parsec.client.rules.device_choice import (
     short_ids,
 )
 from parsec.client.step import NotFound
-from parsec.data.advisory import Primary, Protection
-from parsec.data.device_file import (
-    AnyDeviceFile,
-    KeyringDeviceFile,
-    OpenBaoDeviceFile,
-    PasswordDeviceFile,
-    PkiDeviceFile,
-    RecoveryDeviceFile,
-)
+from parsec.data.device_file import AnyDeviceFile, RecoveryDeviceFile
 from parsec.data.local_device import LocalDevice
 
 Device = AnyDeviceFile | LocalDevice
 
 _SHORT = 3
-
-_PRIMARIES: Mapping[type[AnyDeviceFile], Primary] = {
-    PasswordDeviceFile: Primary.PASSWORD,
-    KeyringDeviceFile: Primary.KEYRING,
-    PkiDeviceFile: Primary.PKI,
-    OpenBaoDeviceFile: Primary.OPENBAO,
-}
 
 
 def chosen_device(found: Sequence[FoundDevice], prefix: str | None, config: Path) -> FoundDevice:
@@ -93,14 +78,8 @@ def needs_code(file: AnyDeviceFile) -> bool:
     return not isinstance(file, RecoveryDeviceFile) and file.totp_opaque_key_id is not None
 
 
-def protection_of(file: AnyDeviceFile) -> Protection | None:
-    """How a device is protected; None where that is nothing a server could recommend."""
-    primary = _PRIMARIES.get(type(file))
-    return None if primary is None else Protection(primary, needs_code(file))
-
-
 def protection_name(file: AnyDeviceFile) -> str:
-    """The same in a word, such as `password+totp`."""
+    """How a device is protected, in a word such as `password+totp`."""
     return f"{file.PROTECTION}{'+totp' if needs_code(file) else ''}"
 
 

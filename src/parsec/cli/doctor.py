@@ -74,7 +74,7 @@ def command(
     """
     from parsec.cli.examination import examine_mail
 
-    local = Local(console, config_dir, data_dir)
+    local = Local(console=console, config_dir=config_dir, data_dir=data_dir)
     findings = list(_told(console, _examined(local, servers, pkcs11_module)))
     if email_host is not None and email_host.upper() != "MOCKED":
         mail = examine_mail(

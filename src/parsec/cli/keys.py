@@ -1,12 +1,12 @@
 """Options that say where what opens and protects devices comes from; none of them is a secret."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
 from parsec.cli.command import Option
+from parsec.cli.record import Record
 from parsec.cli.values import PATH
 
 if TYPE_CHECKING:
@@ -20,15 +20,14 @@ PROTECTIONS = (*PRIMARIES, *(f"{name}{WITH_TOTP}" for name in PRIMARIES))
 REDIRECTS = ("loopback", "official")
 
 
-@dataclass(frozen=True, kw_only=True)
-class Keys:
+class Keys(Record):
     """What the options said."""
 
     password_stdin: bool = False
     password_file: "Path | None" = None
     password_command: str | None = None
     new_password_file: "Path | None" = None
-    totp_code: str | None = field(default=None, repr=False)
+    totp_code: str | None = None
     totp_stdin: bool = False
     totp_command: str | None = None
     pkcs11_module: "Path | None" = None
@@ -39,8 +38,7 @@ class Keys:
     openbao_auth: str | None = None
 
 
-@dataclass(frozen=True, kw_only=True)
-class Wish:
+class Wish(Record):
     """How a device should be protected; where nothing is said, the person is asked."""
 
     primary: str | None = None
@@ -177,7 +175,7 @@ auth_option = option(
 
 def taken_keys(values: dict[str, Any]) -> Keys:
     """What the options of these values said; they are taken out."""
-    known = Keys.__dataclass_fields__
+    known = Keys.__annotations__
     return Keys(**{name: values.pop(name) for name in list(values) if name in known})
 
 

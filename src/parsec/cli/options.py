@@ -4,7 +4,6 @@ import functools
 import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar
 
 import click
@@ -24,6 +23,7 @@ from parsec.cli.keys import (
     unlocking_options,
     wish_of,
 )
+from parsec.cli.record import Record
 from parsec.cli.values import DURATION, ORGANIZATION, PATH, SERVER_ADDR
 
 if TYPE_CHECKING:
@@ -56,15 +56,14 @@ def with_console(function: Callable[Concatenate[Console, P], None]) -> Callable[
 # --- Devices ---
 
 
-@dataclass(frozen=True)
-class Local:
+class Local(Record):
     """Where the devices of this machine are, and where what opens and protects them comes from."""
 
     console: Console
     config_dir: "Path | None"
     data_dir: "Path | None"
-    keys: Keys = field(default_factory=Keys)
-    wish: Wish = field(default_factory=Wish)
+    keys: Keys = Keys()
+    wish: Wish = Wish()
 
     @property
     def places(self) -> "Directories":
@@ -97,7 +96,6 @@ class Local:
             yield desk
 
 
-@dataclass(frozen=True)
 class Acting(Local):
     """The same for a command that acts as a device."""
 
@@ -159,7 +157,9 @@ def acting_options(function: Callable[Concatenate[Acting, P], None]) -> Callable
     ) -> None:
         keys = taken_keys(kwargs)
         console = console_of(click.get_current_context())
-        acting = Acting(console, config_dir, data_dir, keys, device=device)
+        acting = Acting(
+            console=console, config_dir=config_dir, data_dir=data_dir, keys=keys, device=device
+        )
         function(acting, *args, **kwargs)
 
     return command
@@ -172,7 +172,7 @@ def protecting_options(function: Callable[..., None]) -> Callable[..., None]:
     @functools.wraps(function)
     def command(acting: Acting, /, **values: Any) -> None:
         wish = wish_of(values.pop("auth"), ignore_advisory=values.pop("ignore_advisory"))
-        function(replace(acting, wish=wish), **values)
+        function(acting.but(wish=wish), **values)
 
     return acting_options(command)
 
@@ -207,11 +207,11 @@ def new_device_options(
                 _check_only_keyring(auth, keys)
                 auth = "keyring"
             local = Local(
-                console_of(click.get_current_context()),
-                config_dir,
-                data_dir,
-                keys,
-                wish_of(auth, ignore_advisory=ignore_advisory),
+                console=console_of(click.get_current_context()),
+                config_dir=config_dir,
+                data_dir=data_dir,
+                keys=keys,
+                wish=wish_of(auth, ignore_advisory=ignore_advisory),
             )
             function(local, *args, **kwargs)
 
@@ -257,8 +257,7 @@ def confirmation_option(*names: str, text: str = "Ask nothing.") -> Callable[[F]
 # --- Administration ---
 
 
-@dataclass(frozen=True)
-class Administration:
+class Administration(Record):
     """A server, and the token of its administrator."""
 
     console: Console
@@ -324,7 +323,11 @@ def administration_options(
         **kwargs: P.kwargs,
     ) -> None:
         console = console_of(click.get_current_context())
-        function(Administration(console, addr, _token(token, token_file)), *args, **kwargs)
+        function(
+            Administration(console=console, addr=addr, token=_token(token, token_file)),
+            *args,
+            **kwargs,
+        )
 
     return command
 

@@ -1,18 +1,19 @@
 """Parts of lines: text made safe for terminals, colours, JSON."""
 
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 _YELLOW, _GREEN, _RED = "\x1b[33m", "\x1b[92m", "\x1b[91m"
 _DEFAULT = "\x1b[39m"
 _LONGEST = 8_000
 
 
-class Painted(NamedTuple):
+class Painted:
     """A part in a colour."""
 
-    text: str
-    code: str
+    def __init__(self, text: str, code: str) -> None:
+        self.text = text
+        self.code = code
 
 
 class Verbatim(str):

@@ -33,6 +33,19 @@ _WORDS: Mapping[Primary, str] = {
 }
 _AND_CODE = " and a one-time code"
 
+_PRIMARIES: Mapping[type[AnyDeviceFile], Primary] = {
+    PasswordDeviceFile: Primary.PASSWORD,
+    KeyringDeviceFile: Primary.KEYRING,
+    PkiDeviceFile: Primary.PKI,
+    OpenBaoDeviceFile: Primary.OPENBAO,
+}
+
+
+def protection_of(file: AnyDeviceFile) -> Protection | None:
+    """How a device is protected; None where that is nothing a server could recommend."""
+    primary = _PRIMARIES.get(type(file))
+    return None if primary is None else Protection(primary, needs_code(file))
+
 
 def recommended(advisory: Advisory) -> str:
     """What a server recommends, in words for people."""

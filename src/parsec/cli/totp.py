@@ -134,7 +134,8 @@ def reset(console: Console, /, url: "TOTPResetAddr", no_qr: bool, **values: obje
     from parsec.client.flows.totp import set_up_totp_again
 
     keys: Keys = taken_keys(values)
-    with Local(console, None, None, keys).desk(Answers(qr=not no_qr)) as desk:
+    local = Local(console=console, config_dir=None, data_dir=None, keys=keys)
+    with local.desk(Answers(qr=not no_qr)) as desk:
         desk.run(set_up_totp_again(url))
     _tell(console, "One-time codes are set up again", set_up=True)
 
@@ -155,7 +156,7 @@ def _protect(desk: "Desk", unlocked: "Unlocked") -> None:
 
 
 def _check_recommended_without(desk: "Desk", unlocked: "Unlocked") -> None:
-    from parsec.cli.devices import protection_of
+    from parsec.cli.protections import protection_of
     from parsec.client.flows.protection import fetch_advisory
     from parsec.client.step import Refused
 

@@ -15,8 +15,8 @@ if TYPE_CHECKING:
 MAX_SHARES = 255
 NO_LIMIT = "none"
 
-_DURATION = re.compile(r"(?P<number>[0-9]{1,9}(?:\.[0-9]{1,3})?)(?P<unit>ms|s|m|h)?")
-_PERIOD = re.compile(r"(?P<number>[0-9]{1,10})(?P<unit>[smhd])?")
+_DURATION = r"(?P<number>[0-9]{1,9}(?:\.[0-9]{1,3})?)(?P<unit>ms|s|m|h)?"
+_PERIOD = r"(?P<number>[0-9]{1,10})(?P<unit>[smhd])?"
 _PERIOD_UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86_400, None: 1}
 _LARGEST_SETTING = 2**31 - 1
 _UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, None: 1.0}
@@ -158,7 +158,7 @@ def _invitation_token(text: str) -> Any:
 
 def read_duration(text: str) -> float:
     """Seconds, or a number with a unit: `250ms`, `30s`, `10m`, `1h`. Raises ValueError."""
-    match = _DURATION.fullmatch(text.strip())
+    match = re.fullmatch(_DURATION, text.strip())
     if match is None or (seconds := float(match["number"]) * _UNITS[match["unit"]]) <= 0:
         raise ValueError("Not a duration such as 30s, 10m or 1h")
     return seconds
@@ -166,7 +166,7 @@ def read_duration(text: str) -> float:
 
 def read_period(text: str) -> int:
     """Whole seconds, or a number with a unit: `90s`, `12h`, `30d`. Raises ValueError."""
-    match = _PERIOD.fullmatch(text.strip())
+    match = re.fullmatch(_PERIOD, text.strip())
     if match is None:
         raise ValueError("Not a period such as 3600, 12h or 30d")
     seconds = int(match["number"]) * _PERIOD_UNITS[match["unit"]]

@@ -10,9 +10,10 @@ import stat
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
+
+import msgspec
 
 from parsec.client.step import FlowError
 from parsec.data.device_file import AnyDeviceFile, load_device_file
@@ -37,8 +38,7 @@ class InvalidDeviceFile(FlowError):
     """What is in the file is no device."""
 
 
-@dataclass(frozen=True)
-class Directories:
+class Directories(msgspec.Struct, frozen=True):
     """Where a client keeps its things."""
 
     config: Path
@@ -71,8 +71,7 @@ def default_data(environ: Mapping[str, str]) -> Path:
     return _base(environ, "PARSEC_BASE_DATA_DIR", _platform_data) / "parsec3"
 
 
-@dataclass(frozen=True)
-class FoundDevice:
+class FoundDevice(msgspec.Struct, frozen=True):
     """A device file and where it is."""
 
     path: Path
@@ -189,12 +188,14 @@ def locked(
     with _explained(path, "lock"):
         make_private_directory(path.parent)
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+    from parsec.client import file_lock
+
     # The lock goes with the descriptor; the file stays, for others may be waiting on it.
     try:
-        if not _try_lock(descriptor):
+        if not file_lock.try_lock(descriptor):
             waiting()
             with _explained(path, "lock"):
-                _lock(descriptor)
+                file_lock.lock(descriptor)
             accessed()
         yield
     finally:
@@ -318,6 +319,8 @@ class _Temporary:
         while True:
             import tempfile
 
+            from parsec.client.file_lock import lock
+
             self._descriptor, name = tempfile.mkstemp(
                 prefix=f"{beside.name}.", suffix=_TEMPORARY, dir=str(beside.parent)
             )
@@ -326,7 +329,7 @@ class _Temporary:
             if sys.platform != "win32":
                 # Some network file systems know no locks; there, nothing is cleared away either.
                 with suppress(OSError):
-                    _lock(self._descriptor)
+                    lock(self._descriptor)
             if self._path.exists():
                 return
             self._close()  # cleared away before it was locked
@@ -356,10 +359,12 @@ class _Temporary:
 
 
 def _drop_leftovers(folder: Path) -> None:
+    from parsec.client.file_lock import drop_unless_locked
+
     for path in folder.glob(f"*{_TEMPORARY}"):
         # One that cannot be deleted does no harm.
         with suppress(OSError):
-            _drop_unless_locked(path)
+            drop_unless_locked(path)
 
 
 def _begun_path(places: Directories, device_id: DeviceID) -> Path:
@@ -430,44 +435,3 @@ def _platform_data() -> Path:
 def _xdg(variable: str, default: str) -> Path:
     set_to = os.environ.get(variable, "").strip()
     return Path(set_to) if set_to else Path(default).expanduser()
-
-
-if sys.platform == "win32":
-    import msvcrt
-
-    def _try_lock(descriptor: int) -> bool:
-        try:
-            msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)
-        except OSError:
-            return False
-        return True
-
-    def _lock(descriptor: int) -> None:
-        # Each call waits ten seconds at most.
-        while True:
-            with suppress(OSError):
-                return msvcrt.locking(descriptor, msvcrt.LK_LOCK, 1)
-
-    def _drop_unless_locked(path: Path) -> None:
-        path.unlink()  # which fails while its writer has it open
-
-else:
-    import fcntl
-
-    def _try_lock(descriptor: int) -> bool:
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            return False
-        return True
-
-    def _lock(descriptor: int) -> None:
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
-
-    def _drop_unless_locked(path: Path) -> None:
-        descriptor = os.open(path, os.O_RDWR | os.O_NONBLOCK | os.O_NOFOLLOW)
-        try:
-            if _try_lock(descriptor):
-                path.unlink()
-        finally:
-            os.close(descriptor)

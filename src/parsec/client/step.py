@@ -13,8 +13,9 @@ bytes, so the same flow serves a terminal, a page and a test.
 """
 
 from collections.abc import Callable, Generator
-from dataclasses import dataclass
-from typing import Any, Generic, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeAlias, TypeVar
+
+import msgspec
 
 from parsec.crypto.entropy import Entropy
 from parsec.data.address import (
@@ -27,56 +28,52 @@ from parsec.data.address import (
 from parsec.data.device_file import DeviceFile
 from parsec.data.instant import Instant
 from parsec.data.local_device import LocalDevice
-from parsec.protocol.command import Request, UnknownStatus
+
+if TYPE_CHECKING:
+    from parsec.protocol.command import Request
 
 R = TypeVar("R")
 T = TypeVar("T")
 
 
-@dataclass(frozen=True)
-class Call:
+class Call(msgspec.Struct, frozen=True):
     """Send a request; the answer is its reply."""
 
     caller: "Caller"
-    request: Request[Any]
+    request: "Request[Any]"
 
 
-@dataclass(frozen=True)
-class Ask(Generic[T]):
+class Ask(msgspec.Struct, Generic[T], frozen=True):
     """Ask the person; the answer is theirs."""
 
     question: "Question[T]"
 
 
-@dataclass(frozen=True)
-class Tell:
+class Tell(msgspec.Struct, frozen=True):
     """Tell the person; there is no answer."""
 
     news: "News"
 
 
-@dataclass(frozen=True)
-class Keep:
+class Keep(msgspec.Struct, frozen=True):
     """Write down what a later run could not get again; there is no answer."""
 
     record: object
 
 
-@dataclass(frozen=True)
-class Recall(Generic[T]):
+class Recall(msgspec.Struct, Generic[T], frozen=True):
     """Look for what an earlier run kept; the answer is it, None where there is nothing."""
 
     wanted: "Wanted[T]"
 
 
-@dataclass(frozen=True)
-class Wait:
+class Wait(msgspec.Struct, frozen=True):
     """Let that many seconds pass; there is no answer."""
 
     seconds: float
 
 
-Step: TypeAlias = Call | Ask[Any] | Tell | Keep | Recall[Any] | Wait
+Step: TypeAlias = "Call | Ask[Any] | Tell | Keep | Recall[Any] | Wait"
 Flow: TypeAlias = Generator[Step, Any, T]
 
 
@@ -104,8 +101,7 @@ class News:
     """Something that the person should know; each kind holds the facts, not the wording."""
 
 
-@dataclass(frozen=True)
-class Means:
+class Means(msgspec.Struct, frozen=True):
     """What a flow needs from the world without asking each time: the clock and randomness."""
 
     now: Callable[[], Instant]
@@ -160,11 +156,14 @@ class HttpRefusal(Refused):
         self.status = status
 
 
-def call(caller: Caller, request: Request[R]) -> Flow[R]:
+def call(caller: Caller, request: "Request[R]") -> Flow[R]:
     """Send a request and receive its reply.
 
     Raises Offline, HttpRefusal, or InvalidAnswer (an unreadable reply or an unknown status).
     """
+    # Commands that ask no server do without the protocol.
+    from parsec.protocol.command import UnknownStatus
+
     reply: R | UnknownStatus = yield Call(caller, request)
     if isinstance(reply, UnknownStatus):
         raise InvalidAnswer(

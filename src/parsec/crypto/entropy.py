@@ -1,6 +1,5 @@
 """Sources of random bytes."""
 
-import os
 from collections.abc import Callable
 from typing import TypeAlias
 
@@ -10,4 +9,7 @@ Entropy: TypeAlias = Callable[[int], bytes]
 
 def system_entropy(count: int, /) -> bytes:
     """The operating system's source; only the edges of the program may name it."""
-    return os.urandom(count)
+    # When it is used: it comes with every other generator of random numbers.
+    import secrets
+
+    return secrets.token_bytes(count)

@@ -8,8 +8,9 @@ from parsec.wire.msgpack import RawUuid
 
 _SIZE = 16
 _HEX = re.compile(r"[0-9a-fA-F]{32}")
-# Braces and the URN prefix stand only around the hyphenated form (wire.md 4.1).
-_HYPHENATED = re.compile(
+# Braces and the URN prefix stand only around the hyphenated form (wire.md 4.1). Compiled when it is
+# needed, as hardly anybody does.
+_HYPHENATED = (
     r"(?:(?P<brace>\{)|urn:uuid:)?"
     r"(?P<digits>[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12})"
     r"(?(brace)\})"
@@ -39,7 +40,7 @@ class Id(bytes):
         """Read the text forms of wire.md 4.1; raises ValueError for any other."""
         if _HEX.fullmatch(text):
             return cls(bytes.fromhex(text))
-        hyphenated = _HYPHENATED.fullmatch(text)
+        hyphenated = re.fullmatch(_HYPHENATED, text)
         if hyphenated is None:
             raise ValueError(f"not the text of a {cls.__name__}")
         return cls(bytes.fromhex(hyphenated["digits"].replace("-", "")))

@@ -11,7 +11,8 @@ _DAY = 86_400 * _SECOND
 _FIRST = -8_334_601_228_800_000_000
 _LAST = 8_210_266_876_799_999_999
 
-_TEXT = re.compile(
+# Compiled when it is needed: most commands read no dates.
+_TEXT = (
     r"(?P<year>[0-9]{4}|[+-][0-9]{4,6})-(?P<month>[0-9]{2})-(?P<day>[0-9]{2})"
     r"[Tt ]"
     r"(?P<hour>[0-9]{2}):(?P<minute>[0-9]{2}):(?P<second>[0-9]{2})(?:\.(?P<fraction>[0-9]+))?"
@@ -47,7 +48,7 @@ class Instant(int):
     @classmethod
     def parse(cls, text: str) -> Self:
         """Read RFC 3339 with an offset (wire.md 4.5); raises ValueError."""
-        match = _TEXT.fullmatch(text)
+        match = re.fullmatch(_TEXT, text)
         if match is None:
             raise ValueError("not a date of RFC 3339")
         year, month, day = int(match["year"]), int(match["month"]), int(match["day"])

@@ -166,10 +166,10 @@ def _reason(error: Exception) -> str:
     if not isinstance(error, msgspec.ValidationError):
         return "not MessagePack"
     # Words of the peer stay out: they may be secret, or made to confuse a terminal.
-    return _PEER_WORDS.sub("", str(error))
+    return re.sub(_PEER_WORDS, "", str(error))
 
 
-_PEER_WORDS = re.compile(r"(?<=value) '.*'|(?<=unknown field) `.*`", re.DOTALL)
+_PEER_WORDS = r"(?s)(?<=value) '.*'|(?<=unknown field) `.*`"
 
 
 class _Scan:

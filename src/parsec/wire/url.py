@@ -8,14 +8,15 @@ import base64
 import re
 import urllib.parse
 from collections.abc import Sequence
-from typing import NamedTuple
+
+import msgspec
 
 
 class UrlError(ValueError):
     """This is not a URL, or its host or port is not one."""
 
 
-class UrlParts(NamedTuple):
+class UrlParts(msgspec.Struct, frozen=True):
     """A URL without user name, password and fragment."""
 
     scheme: str
@@ -71,7 +72,7 @@ def encode_segment(text: str) -> str:
 
 def decode_payload(text: str) -> bytes:
     """Read base64url as it is written: no padding, unused bits zero. Raises UrlError."""
-    if not _BASE64URL.fullmatch(text) or len(text) % 4 == 1:
+    if not re.fullmatch(r"[A-Za-z0-9_-]*", text) or len(text) % 4 == 1:
         raise UrlError("this is not base64url")
     payload = base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))
     if encode_payload(payload) != text:
@@ -84,12 +85,10 @@ def encode_payload(payload: bytes) -> str:
     return base64.urlsafe_b64encode(payload).decode("ascii").rstrip("=")
 
 
-_BASE64URL = re.compile(r"[A-Za-z0-9_-]*")
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*):")
 _CONTROLS_AND_SPACE = "".join(map(chr, range(0x21)))
 _DROPPED_ANYWHERE = str.maketrans("", "", "\t\n\r")
 _FORBIDDEN_IN_HOST = re.compile(r"[\x00-\x20#%/:<>?@\[\\\]^|\x7f]")
-_DIGITS = re.compile(r"[0-9]*")
 _MAX_PORT = 65_535
 
 
@@ -107,7 +106,8 @@ def _host_and_port(text: str) -> tuple[str, int | None]:
     host, _, port = after.partition(":")
     # Python refuses to read numbers of thousands of digits, zeros at their start too.
     significant = port.lstrip("0")
-    if not _DIGITS.fullmatch(port) or len(significant) > len(str(_MAX_PORT)):
+    is_number = not port or (port.isascii() and port.isdigit())
+    if not is_number or len(significant) > len(str(_MAX_PORT)):
         raise UrlError("the port of this URL is not a number")
     number = int(significant or "0") if port else None
     if number is not None and number > _MAX_PORT:
@@ -175,14 +175,11 @@ def _ipv4_host(name: str) -> str:
     return str(ipaddress.IPv4Address(value))
 
 
-_HEXADECIMAL = re.compile(r"0x([0-9a-f]{0,16})")
-_OCTAL = re.compile(r"0([0-7]{0,16})")
-_DECIMAL = re.compile(r"[1-9][0-9]{0,15}")
-
-
 def _ipv4_number(text: str) -> int | None:
-    if hexadecimal := _HEXADECIMAL.fullmatch(text):
+    if not text[:1].isdigit():
+        return None
+    if hexadecimal := re.fullmatch(r"0x([0-9a-f]{0,16})", text):
         return int(hexadecimal[1] or "0", 16)
-    if octal := _OCTAL.fullmatch(text):
+    if octal := re.fullmatch(r"0([0-7]{0,16})", text):
         return int(octal[1] or "0", 8)
-    return int(text) if _DECIMAL.fullmatch(text) else None
+    return int(text) if re.fullmatch(r"[1-9][0-9]{0,15}", text) else None
