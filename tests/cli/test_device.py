@@ -200,10 +200,10 @@ def test_a_device_in_use_is_waited_for(shell: Shell) -> None:
 
     with in_use(places(shell.home), device.device_id, waiting=lambda: None, accessed=lambda: None):
         # The same process waits for itself no less than another one would: look, do not wait.
-        from parsec.client import files
+        from parsec.client import file_lock
 
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(files, "_lock", lambda _: told.append("waited"))
+            patch.setattr(file_lock, "lock", lambda _: told.append("waited"))
             ended = shell.run("device", "forget-local", "--force")
 
     assert told == ["waited"]

@@ -73,7 +73,7 @@ class Wait(msgspec.Struct, frozen=True):
     seconds: float
 
 
-Step: TypeAlias = "Call | Ask[Any] | Tell | Keep | Recall[Any] | Wait"
+Step: TypeAlias = Call | Ask[Any] | Tell | Keep | Recall[Any] | Wait
 Flow: TypeAlias = Generator[Step, Any, T]
 
 

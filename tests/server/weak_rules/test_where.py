@@ -30,7 +30,7 @@ WHERE: Mapping[int, Sequence[str]] = {
     ],
     3: [
         "tests/server/http/test_body.py::test_the_body_of_who_may_not_call_is_not_awaited",
-        "tests/server/http/test_body.py::test_a_body_that_does_not_come_is_not_awaited_for_ever",
+        "tests/server/command/test_connection.py::test_a_body_that_does_not_come_is_not_awaited_for_ever",
     ],
     4: [f"{AUTHENTICATION}::test_nothing_answers_in_an_expired_organization"],
     5: [f"{AUTHENTICATION}::test_what_is_remembered_of_callers_is_bounded_and_tells_no_state"],
