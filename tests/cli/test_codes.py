@@ -6,7 +6,7 @@ from parsec.cli.codes import Codes
 from parsec.cli.console import Console, Look
 from parsec.cli.errors import NoAnswer
 from parsec.cli.keys import Keys
-from parsec.client.step import AuthenticationFailed
+from parsec.client.failure import AuthenticationFailed
 from tests.support.shell import streams
 
 

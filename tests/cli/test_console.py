@@ -9,7 +9,7 @@ import pytest
 from parsec.cli.console import Console, Look
 from parsec.cli.errors import NoAnswer
 from parsec.cli.parts import yellow
-from parsec.client.step import FlowError
+from parsec.client.failure import FlowError
 from tests.support.shell import Printed, streams
 
 PEOPLE = ["Alice <alice@example.com>", "Arnold <arnold@example.com>"]

@@ -9,7 +9,7 @@ import pytest
 from parsec.cli import main
 from parsec.cli.errors import DeviceNotChosen, DeviceNotFound, NoAnswer, exit_code
 from parsec.client import files
-from parsec.client.step import (
+from parsec.client.failure import (
     AuthenticationFailed,
     Cancelled,
     Conflict,

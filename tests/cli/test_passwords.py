@@ -7,7 +7,7 @@ import pytest
 from parsec.cli.console import Console, Look
 from parsec.cli.errors import NoAnswer
 from parsec.cli.passwords import Passwords
-from parsec.client.step import FlowError
+from parsec.client.failure import FlowError
 from tests.support.shell import streams
 
 

@@ -16,7 +16,8 @@ from parsec.cli.person import Answers, TerminalPerson
 from parsec.cli.protections import Protections
 from parsec.client import dialogue
 from parsec.client.dialogue import Activity, Began, Ended, Peer
-from parsec.client.step import News, NotFound, Question
+from parsec.client.failure import NotFound
+from parsec.client.step import News, Question
 from parsec.crypto.sas import SASCode
 from parsec.data.ids import UserID
 from parsec.data.people import DeviceLabel, EmailAddress, HumanHandle, UserProfile

@@ -10,10 +10,11 @@ from parsec.cli.keyholders import Keyholders
 from parsec.cli.keys import Keys, Wish
 from parsec.cli.passwords import Passwords
 from parsec.cli.protections import Protections
+from parsec.client.failure import FlowError, Refused
 from parsec.client.guards.keyring import KeyringGuard
 from parsec.client.guards.password import PasswordGuard
 from parsec.client.protection import ChosenProtection
-from parsec.client.step import FlowError, Means, Refused
+from parsec.client.step import Means
 from parsec.data.address import ServerAddr
 from parsec.data.advisory import Advisory
 from parsec.data.instant import Instant

@@ -5,7 +5,8 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from parsec.client.drive import drive
-from parsec.client.step import Ask, Flow, FlowError, Keep, News, Offline, Question, Step, Tell, Wait
+from parsec.client.failure import FlowError, Offline
+from parsec.client.step import Ask, Flow, Keep, News, Question, Step, Tell, Wait
 
 
 class Name(Question[str]):

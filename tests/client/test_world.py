@@ -9,6 +9,7 @@ import msgspec
 import pytest
 
 from parsec.client.dialogue import ChooseProtection, EnterDeviceLabel, Notice
+from parsec.client.failure import AuthenticationFailed
 from parsec.client.files import Directories, StorageFailed
 from parsec.client.guards.password import PasswordGuard
 from parsec.client.protection import ChosenProtection, RecoveryFields
@@ -21,19 +22,7 @@ from parsec.client.records import (
 )
 from parsec.client.recoveries import Recoveries
 from parsec.client.rules.device_file import KeyUnavailable
-from parsec.client.step import (
-    Ask,
-    AuthenticationFailed,
-    Call,
-    Flow,
-    Keep,
-    News,
-    Question,
-    Tell,
-    Wait,
-    ask,
-    keep,
-)
+from parsec.client.step import Ask, Call, Flow, Keep, News, Question, Tell, Wait, ask, keep
 from parsec.client.world import World, system_now
 from parsec.crypto.entropy import Entropy, system_entropy
 from parsec.crypto.keys import SecretKey

@@ -6,13 +6,13 @@ from typing import Any
 import msgspec
 import pytest
 
+from parsec.client.failure import FlowError, InvalidAnswer, Refused
 from parsec.client.flows.certificate import poll_certificates
 from parsec.client.flows.greeting import PeerTimeout
 from parsec.client.flows.invite import greet, invite_user
 from parsec.client.flows.totp import opaque_key
 from parsec.client.records import NewDevice
 from parsec.client.rules.certificates_faults import Fault, InvalidCertificate
-from parsec.client.step import FlowError, InvalidAnswer, Refused
 from parsec.crypto.entropy import system_entropy
 from parsec.crypto.keys import PrivateKey, SecretKey
 from parsec.data.address import InvitationType

@@ -12,10 +12,10 @@ import msgspec
 import pytest
 
 from parsec.client.dialogue import GreetingIsAbout
+from parsec.client.failure import Cancelled, FlowError
 from parsec.client.flows.certificate import poll_certificates
 from parsec.client.flows.greeting import GreetingFault, WrongCode, decrypted_payload
 from parsec.client.records import NewDevice
-from parsec.client.step import Cancelled, FlowError
 from parsec.crypto.entropy import system_entropy
 from parsec.crypto.keys import SecretKey
 from parsec.data.greeting import InviteShamirRecoveryConfirmation

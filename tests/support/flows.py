@@ -6,7 +6,8 @@ from typing import Any, TypeVar
 
 import pytest
 
-from parsec.client.step import Ask, Call, Flow, FlowError, Keep, Means, Step, Tell, Wait
+from parsec.client.failure import FlowError
+from parsec.client.step import Ask, Call, Flow, Keep, Means, Step, Tell, Wait
 from parsec.crypto.entropy import Entropy, system_entropy
 from parsec.data.ids import GreetingAttemptID
 from parsec.data.instant import Instant

@@ -4,10 +4,10 @@ from typing import ClassVar
 
 import pytest
 
+from parsec.client.failure import AuthenticationFailed
 from parsec.client.guards import Guard, ProtectionFields
 from parsec.client.protection import RecoveryFields
 from parsec.client.rules.device_file import WrongProtection, open_device, protect
-from parsec.client.step import AuthenticationFailed
 from parsec.crypto.entropy import system_entropy
 from parsec.crypto.keys import SecretKey
 from parsec.data.device_file import AnyDeviceFile

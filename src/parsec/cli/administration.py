@@ -5,7 +5,7 @@ from typing import TypeVar
 
 import msgspec
 
-from parsec.client.step import HttpRefusal, InvalidAnswer, Refused
+from parsec.client.failure import HttpRefusal, InvalidAnswer, Refused
 from parsec.client.transport import AdminTransport, Json
 from parsec.data.instant import Instant
 from parsec.data.people import OrganizationID

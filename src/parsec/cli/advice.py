@@ -9,8 +9,9 @@ from parsec.cli.devices import device_json, device_lines, needs_code, protection
 from parsec.cli.options import Local
 from parsec.cli.parts import Painted, green, red, yellow
 from parsec.cli.protections import protection_of, recommended
+from parsec.client.failure import FlowError
 from parsec.client.files import FoundDevice
-from parsec.client.step import FlowError, call
+from parsec.client.step import call
 from parsec.data.address import ServerAddr
 from parsec.data.advisory import Advisory, Decision
 from parsec.protocol.server_config import ServerConfig

@@ -11,7 +11,7 @@ from prompt_toolkit.keys import Keys
 from prompt_toolkit.layout import FormattedTextControl, Layout, Window
 from prompt_toolkit.output import Output, create_output
 
-from parsec.client.step import Cancelled
+from parsec.client.failure import Cancelled
 
 
 @dataclass

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from parsec.cli.console import Console
 from parsec.cli.errors import NoAnswer
 from parsec.cli.sources import first_line_of_command
-from parsec.client.step import AuthenticationFailed
+from parsec.client.failure import AuthenticationFailed
 from parsec.crypto.totp import DIGITS
 
 _PROMPT = "Enter TOTP code"

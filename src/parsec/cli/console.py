@@ -230,7 +230,7 @@ class Console:
         try:
             return raw.decode().removesuffix("\n").removesuffix("\r")
         except UnicodeDecodeError:
-            from parsec.client.step import FlowError
+            from parsec.client.failure import FlowError
 
             raise FlowError("What came from standard input is not UTF-8") from None
 
@@ -380,6 +380,6 @@ def _no_answer(question: str, option: str) -> Exception:
 
 
 def _cancelled() -> Exception:
-    from parsec.client.step import Cancelled
+    from parsec.client.failure import Cancelled
 
     return Cancelled("Cancelled")

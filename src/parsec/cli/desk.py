@@ -7,15 +7,17 @@ from typing import TYPE_CHECKING, TypeVar
 
 from parsec.cli.codes import Codes
 from parsec.cli.console import Console
-from parsec.cli.devices import chosen_device, device_line, needs_code
+from parsec.cli.device_choice import chosen_device
+from parsec.cli.devices import device_line, needs_code
 from parsec.cli.keyholders import Keyholders
 from parsec.cli.person import Answers, TerminalPerson
 from parsec.cli.protections import Protections, protection_of
+from parsec.client.failure import AuthenticationFailed, FlowError, Offline
 from parsec.client.files import FoundDevice
 from parsec.client.flows.certificate import Session
 from parsec.client.guards import Guard
 from parsec.client.rules.device_file import totp_opaque_key_id
-from parsec.client.step import AuthenticationFailed, Flow, FlowError, Offline
+from parsec.client.step import Flow
 from parsec.client.world import World
 from parsec.crypto.keys import SecretKey
 from parsec.data.device_file import PasswordDeviceFile

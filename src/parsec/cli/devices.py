@@ -1,52 +1,19 @@
-"""The devices of this machine: which one is meant, and how each is shown (cli.md 1.10)."""
+"""How the devices of this machine are shown (cli.md 1.10)."""
 
 from collections.abc import Sequence
-from pathlib import Path
+from typing import TYPE_CHECKING, TypeAlias
 
-from parsec.cli.errors import DeviceNotChosen, DeviceNotFound
 from parsec.cli.parts import Painted, yellow
 from parsec.client.files import FoundDevice
-from parsec.client.rules.device_choice import (
-    NoSuchDevice,
-    SeveralDevices,
-    choose_device,
-    short_ids,
-)
-from parsec.client.step import NotFound
+from parsec.client.rules.device_choice import short_ids
 from parsec.data.device_file import AnyDeviceFile, RecoveryDeviceFile
-from parsec.data.local_device import LocalDevice
 
-Device = AnyDeviceFile | LocalDevice
+if TYPE_CHECKING:
+    from parsec.data.local_device import LocalDevice
+
+Device: TypeAlias = "AnyDeviceFile | LocalDevice"
 
 _SHORT = 3
-
-
-def chosen_device(found: Sequence[FoundDevice], prefix: str | None, config: Path) -> FoundDevice:
-    """The device that is meant; without a prefix the only one. Raises NotFound, DeviceNotChosen."""
-    if not found:
-        raise NotFound(
-            f"No devices found in {config}",
-            hint="a device comes from `organization bootstrap` or `invite claim`; "
-            "--config-dir says where else to look",
-        )
-    if prefix is None:
-        if len(found) == 1:
-            return found[0]
-        raise DeviceNotChosen(
-            "Missing option '--device'", ["", "Available devices:", *_long_lines(found)]
-        )
-    devices = {device.file.device_id: device for device in found}
-    try:
-        return devices[choose_device(list(devices), prefix)]
-    except NoSuchDevice:
-        raise DeviceNotFound(
-            f"Device `{prefix}` not found, available devices:", _long_lines(found)
-        ) from None
-    except SeveralDevices as several:
-        # All lines together are cut to the same length, those not shown included.
-        matching = [device.file.device_id in several.matches for device in found]
-        lines = [line for line, shown in zip(_long_lines(found), matching, strict=True) if shown]
-        raise DeviceNotChosen(f"Multiple devices found for `{prefix}`:", lines) from None
 
 
 def device_lines(found: Sequence[FoundDevice]) -> list[tuple[Painted, str]]:
@@ -55,6 +22,14 @@ def device_lines(found: Sequence[FoundDevice]) -> list[tuple[Painted, str]]:
     return [
         (yellow(short), f" - {_described(device.file)}")
         for short, device in zip(ids, found, strict=True)
+    ]
+
+
+def long_lines(found: Sequence[FoundDevice]) -> list[str]:
+    """The same with their servers."""
+    return [
+        f"{short.text}{described} ({device.file.server_url.url})"
+        for device, (short, described) in zip(found, device_lines(found), strict=True)
     ]
 
 
@@ -85,10 +60,3 @@ def protection_name(file: AnyDeviceFile) -> str:
 
 def _described(device: Device) -> str:
     return f"{device.organization_id}: {device.human_handle} @ {device.device_label}"
-
-
-def _long_lines(found: Sequence[FoundDevice]) -> list[str]:
-    return [
-        f"{short.text}{described} ({device.file.server_url.url})"
-        for device, (short, described) in zip(found, device_lines(found), strict=True)
-    ]

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from parsec.client.step import (
+from parsec.client.failure import (
     AuthenticationFailed,
     Cancelled,
     Conflict,

@@ -18,12 +18,13 @@ from pathlib import Path
 from typing import Literal
 
 from parsec.client.drive import drive
+from parsec.client.failure import FlowError
 from parsec.client.files import Directories, list_devices, unreadable_devices
 from parsec.client.guards.cards import find_module, open_cards
 from parsec.client.guards.keyring import keyring_fault
 from parsec.client.guards.openbao_http import carry_out
 from parsec.client.rules.openbao import OpenBaoServer, health
-from parsec.client.step import Call, FlowError, Step, call
+from parsec.client.step import Call, Step, call
 from parsec.client.transport import Http, Transport
 from parsec.client.transport.http import certificate_end
 from parsec.client.world import system_now

@@ -339,9 +339,9 @@ def claim(
 
 
 def _claim(desk: "Desk", addr: "InvitationAddr") -> "Flow[LocalDevice]":
+    from parsec.client.failure import HttpRefusal, NotFound
     from parsec.client.flows.invite import claim_device, claim_user, retrieve_invitation
     from parsec.client.flows.shamir import no_shares, recover
-    from parsec.client.step import HttpRefusal, NotFound
     from parsec.protocol.invite import InviteInfoOkDevice, InviteInfoOkUser
 
     means = desk.world.means

@@ -12,9 +12,10 @@ from parsec.cli.console import Console
 from parsec.cli.keys import Keys
 from parsec.cli.passwords import Passwords
 from parsec.cli.sources import first_line_of_file
+from parsec.client.failure import FlowError
 from parsec.client.guards import Guard
 from parsec.client.guards.password import PasswordGuard
-from parsec.client.step import FlowError, Means
+from parsec.client.step import Means
 from parsec.data.address import ServerAddr
 from parsec.data.advisory import Primary
 

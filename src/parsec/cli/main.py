@@ -148,7 +148,7 @@ def _run(arguments: Sequence[str], environ: Mapping[str, str], console: Console)
 def _failed(error: Exception, environ: Mapping[str, str], console: Console) -> int:
     # Not before: most of the program is behind these names.
     from parsec.cli.errors import DeviceNotChosen, exit_code
-    from parsec.client.step import FlowError
+    from parsec.client.failure import FlowError
 
     _show_traceback(error, environ, console)
     if isinstance(error, FlowError):

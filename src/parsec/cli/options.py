@@ -267,7 +267,7 @@ class Administration(Record):
     @contextmanager
     def transport(self) -> Iterator["AdminTransport"]:
         """The administration interface of the server. Raises FlowError."""
-        from parsec.client.step import AuthenticationFailed, HttpRefusal
+        from parsec.client.failure import AuthenticationFailed, HttpRefusal
         from parsec.client.transport import AdminTransport, Http
         from parsec.client.world import system_now
 

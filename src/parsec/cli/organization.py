@@ -54,7 +54,7 @@ def create(administration: Administration, organization: "OrganizationID") -> No
     """
     from parsec.cli.parts import yellow
     from parsec.cli.values import answered_text
-    from parsec.client.step import Conflict, HttpRefusal
+    from parsec.client.failure import Conflict, HttpRefusal
 
     console = administration.console
     console.begin("Creating organization")

@@ -16,8 +16,9 @@ from parsec.cli.protections import Protections, recommended
 from parsec.cli.values import read_device_label, read_email, read_human_label
 from parsec.client import dialogue
 from parsec.client.dialogue import Activity
+from parsec.client.failure import NotFound
 from parsec.client.protection import ChosenProtection
-from parsec.client.step import News, NotFound, Question
+from parsec.client.step import News, Question
 from parsec.crypto.sas import SASCode
 from parsec.crypto.totp import base32_secret, grouped_base32_secret
 from parsec.data.address import InvitationType, ServerAddr

@@ -10,9 +10,9 @@ from parsec.cli.console import Console
 from parsec.cli.devices import needs_code
 from parsec.cli.keyholders import Keyholders
 from parsec.cli.keys import Wish
+from parsec.client.failure import FlowError, Refused
 from parsec.client.guards import Guard
 from parsec.client.protection import ChosenProtection
-from parsec.client.step import FlowError, Refused
 from parsec.data.address import ServerAddr
 from parsec.data.advisory import Advisory, Decision, Primary, Protection
 from parsec.data.device_file import (

@@ -4,10 +4,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from parsec.client.failure import AuthenticationFailed, Conflict, FlowError, NotFound
 from parsec.client.files import delete_whole, read_device_file, replacing, write_whole
 from parsec.client.guards.recovery import RecoveryGuard
 from parsec.client.rules.device_file import open_device, protect
-from parsec.client.step import AuthenticationFailed, Conflict, FlowError, Means, NotFound
+from parsec.client.step import Means
 from parsec.crypto.errors import PassphraseError
 from parsec.data.device_file import RecoveryDeviceFile
 from parsec.data.local_device import LocalDevice

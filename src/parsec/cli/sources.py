@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from parsec.client.step import FlowError
+from parsec.client.failure import FlowError
 
 _LARGEST = 64 * 1024
 

@@ -49,8 +49,8 @@ def list_terms(acting: Acting) -> None:
 @acting_options
 def accept(acting: Acting, yes: bool) -> None:
     """Accept the terms of service."""
+    from parsec.client.failure import Cancelled
     from parsec.client.flows.tos import accept_tos, get_tos
-    from parsec.client.step import Cancelled
 
     console = acting.console
     with acting.session() as (desk, session):

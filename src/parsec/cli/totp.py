@@ -157,8 +157,8 @@ def _protect(desk: "Desk", unlocked: "Unlocked") -> None:
 
 def _check_recommended_without(desk: "Desk", unlocked: "Unlocked") -> None:
     from parsec.cli.protections import protection_of
+    from parsec.client.failure import Refused
     from parsec.client.flows.protection import fetch_advisory
-    from parsec.client.step import Refused
 
     protection = protection_of(unlocked.found.file)
     advisory = desk.run(fetch_advisory(unlocked.device.server_url))

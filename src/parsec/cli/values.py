@@ -196,7 +196,7 @@ def _user(text: str) -> Any:
 
 def answered_text(answer: object, name: str) -> str:
     """A text in what an administrator's server answered. Raises InvalidAnswer."""
-    from parsec.client.step import InvalidAnswer
+    from parsec.client.failure import InvalidAnswer
 
     found = answer.get(name) if isinstance(answer, dict) else None
     if not isinstance(found, str):

@@ -15,7 +15,7 @@ from typing import BinaryIO
 
 import msgspec
 
-from parsec.client.step import FlowError
+from parsec.client.failure import FlowError
 from parsec.data.device_file import AnyDeviceFile, load_device_file
 from parsec.data.ids import DeviceID
 from parsec.data.peer_text import terminal_safe

@@ -16,6 +16,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Protocol
 
+from parsec.client.failure import FlowError
 from parsec.client.files import (
     Directories,
     StorageFailed,
@@ -24,7 +25,6 @@ from parsec.client.files import (
     read_if_there,
     write_whole,
 )
-from parsec.client.step import FlowError
 from parsec.crypto.entropy import Entropy
 from parsec.crypto.errors import CryptoError
 from parsec.crypto.keys import SecretKey

@@ -17,7 +17,7 @@ from typing import Self
 
 import msgspec
 
-from parsec.client.step import Conflict, FlowError
+from parsec.client.failure import Conflict, FlowError
 from parsec.crypto.entropy import Entropy
 from parsec.crypto.errors import DecryptionError
 from parsec.crypto.keys import HashDigest, SecretKey

@@ -12,6 +12,7 @@ from typing import Any, Protocol, Self, TypeVar, assert_never
 
 from parsec.client.dialogue import ChooseProtection, Notice
 from parsec.client.drive import drive
+from parsec.client.failure import AuthenticationFailed, Conflict, FlowError, NotFound
 from parsec.client.files import (
     Directories,
     FoundDevice,
@@ -50,15 +51,11 @@ from parsec.client.rules.device_file import open_device, protect
 from parsec.client.rules.timing import DEFAULT_POLL_BASE_MS
 from parsec.client.step import (
     Ask,
-    AuthenticationFailed,
     Call,
-    Conflict,
     Flow,
-    FlowError,
     Keep,
     Means,
     News,
-    NotFound,
     Question,
     Recall,
     Step,

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from parsec.client.dialogue import ChooseSASCode, OwnCode, Peer
+from parsec.client.failure import Offline
 from parsec.client.flows.greeting import (
     AttemptCancelled,
     Channel,
@@ -17,7 +18,7 @@ from parsec.client.flows.greeting import (
     trust_as_claimer,
     trust_as_greeter,
 )
-from parsec.client.step import Call, Flow, Means, Offline, Step
+from parsec.client.step import Call, Flow, Means, Step
 from parsec.crypto.entropy import system_entropy
 from parsec.crypto.keys import PrivateKey
 from parsec.crypto.sas import SASCode

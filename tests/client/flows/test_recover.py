@@ -19,6 +19,7 @@ from parsec.client.dialogue import (
     SharesNeeded,
     SharesRejected,
 )
+from parsec.client.failure import Conflict, InvalidAnswer, Offline, Refused
 from parsec.client.flows.greeting import (
     AttemptCancelled,
     GreeterLine,
@@ -30,7 +31,7 @@ from parsec.client.flows.shamir import check_given_shares, no_shares, recover
 from parsec.client.guards.password import PasswordGuard
 from parsec.client.protection import ChosenProtection
 from parsec.client.records import GatheredShares, NewDevice, RecoveryDone, RecoverySaves
-from parsec.client.step import Conflict, Flow, InvalidAnswer, Offline, Refused
+from parsec.client.step import Flow
 from parsec.crypto.entropy import system_entropy
 from parsec.crypto.keys import SecretKey
 from parsec.crypto.shamir import ShamirShare

@@ -11,6 +11,7 @@ from parsec.client.dialogue import (
     TotpSecret,
     WrongOneTimePassword,
 )
+from parsec.client.failure import AuthenticationFailed, Conflict, InvalidAnswer, Offline, Refused
 from parsec.client.flows.protection import fetch_advisory, protect_anew
 from parsec.client.flows.totp import (
     fetch_opaque_key,
@@ -23,19 +24,7 @@ from parsec.client.flows.totp import (
 from parsec.client.guards.password import PasswordGuard
 from parsec.client.protection import ChosenProtection
 from parsec.client.records import ProtectedAgain
-from parsec.client.step import (
-    Ask,
-    AuthenticationFailed,
-    Call,
-    Conflict,
-    Flow,
-    InvalidAnswer,
-    Keep,
-    Offline,
-    Refused,
-    Tell,
-    Wait,
-)
+from parsec.client.step import Ask, Call, Flow, Keep, Tell, Wait
 from parsec.crypto.entropy import system_entropy
 from parsec.crypto.keys import SecretKey
 from parsec.crypto.totp import base32_secret, matches, time_step, totp_code

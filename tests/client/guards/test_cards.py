@@ -9,6 +9,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import padding
 from pkcs11 import Attribute, Mechanism, TokenFlag
 
+from parsec.client.failure import FlowError
 from parsec.client.guards.cards import (
     CardCertificate,
     CardFailed,
@@ -23,7 +24,6 @@ from parsec.client.guards.cards import (
 from parsec.client.guards.smartcard import SmartcardGuard
 from parsec.client.protection import PkiFields
 from parsec.client.rules.device_file import KeyUnavailable
-from parsec.client.step import FlowError
 from parsec.crypto.entropy import system_entropy
 from parsec.crypto.errors import DecryptionError
 from parsec.data.instant import Instant

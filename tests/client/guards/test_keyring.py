@@ -11,6 +11,7 @@ from typing import Any
 import keyring.errors
 import pytest
 
+from parsec.client.failure import AuthenticationFailed
 from parsec.client.guards import Guard
 from parsec.client.guards.keyring import (
     KeyringEntryUnusable,
@@ -22,7 +23,6 @@ from parsec.client.guards.keyring import (
 )
 from parsec.client.protection import KeyringFields
 from parsec.client.rules.device_file import KeyUnavailable, open_device
-from parsec.client.step import AuthenticationFailed
 from parsec.crypto.entropy import system_entropy
 from parsec.crypto.keys import SecretKey
 from parsec.crypto.passphrase import parse_recovery_passphrase, recovery_passphrase

@@ -7,9 +7,9 @@ from urllib.parse import urlsplit
 
 import pytest
 
+from parsec.client.failure import AuthenticationFailed, FlowError
 from parsec.client.guards.loopback import LoginTimeout, LoopbackListener
 from parsec.client.rules.openbao_login import Authorization, LoginCode, read_redirect
-from parsec.client.step import AuthenticationFailed, FlowError
 
 AUTHORIZATION = Authorization(url="https://sso.example.com/?state=s1", state="s1")
 RIGHT = "/oidc/callback?code=c0de&state=s1"

@@ -9,6 +9,7 @@ from typing import Any
 import msgspec
 import pytest
 
+from parsec.client.failure import AuthenticationFailed, Conflict, FlowError, NotFound, Offline
 from parsec.client.guards.openbao import OpenBaoGuard
 from parsec.client.guards.openbao_http import carry_out
 from parsec.client.guards.openbao_login import Login, token_login
@@ -24,7 +25,6 @@ from parsec.client.rules.openbao_signature import (
     sign,
     verify,
 )
-from parsec.client.step import AuthenticationFailed, Conflict, FlowError, NotFound, Offline
 from parsec.client.transport import Http
 from parsec.crypto.entropy import system_entropy
 from parsec.crypto.keys import SecretKey

@@ -10,6 +10,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
+from parsec.client.failure import AuthenticationFailed, FlowError, HttpRefusal, Offline
 from parsec.client.guards.loopback import LoginTimeout
 from parsec.client.guards.openbao import OpenBaoGuard
 from parsec.client.guards.openbao_login import (
@@ -22,7 +23,6 @@ from parsec.client.guards.openbao_login import (
 )
 from parsec.client.rules.openbao import OpenBaoServer, OpenBaoSession
 from parsec.client.rules.openbao_login import OFFICIAL_REDIRECT_URI, ForeignRedirect
-from parsec.client.step import AuthenticationFailed, FlowError, HttpRefusal, Offline
 from parsec.client.transport import Http
 from parsec.crypto.entropy import system_entropy
 from parsec.data.address import ServerAddr

@@ -12,6 +12,7 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
 from cryptography.hazmat.primitives.hashes import SHA256
 
+from parsec.client.failure import AuthenticationFailed, Cancelled, NotFound
 from parsec.client.guards import Guard
 from parsec.client.guards.cards import (
     CardCertificate,
@@ -25,7 +26,6 @@ from parsec.client.guards.cards import (
 from parsec.client.guards.smartcard import SmartcardGuard, certificate_by_hash
 from parsec.client.protection import PkiFields
 from parsec.client.rules.device_file import KeyUnavailable, open_device
-from parsec.client.step import AuthenticationFailed, Cancelled, NotFound
 from parsec.crypto.entropy import system_entropy
 from parsec.crypto.keys import SecretKey
 from parsec.data.device_file import (

@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from parsec.client.failure import InvalidAnswer
 from parsec.client.rules.certificates import (
     Fault,
     Gap,
@@ -13,7 +14,6 @@ from parsec.client.rules.certificates import (
     Ledger,
     integrate,
 )
-from parsec.client.step import InvalidAnswer
 from parsec.data.certificates import RealmRole
 from parsec.data.people import UserProfile
 from parsec.data.topics import Topic, TopicCertificate

@@ -5,6 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from parsec.client.failure import AuthenticationFailed
 from parsec.client.protection import (
     AccountVaultFields,
     KeyringFields,
@@ -21,7 +22,6 @@ from parsec.client.rules.device_file import (
     protect,
     totp_opaque_key_id,
 )
-from parsec.client.step import AuthenticationFailed
 from parsec.crypto.entropy import system_entropy
 from parsec.crypto.keys import SecretKey
 from parsec.data.device_file import (

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from parsec.client.failure import InvalidAnswer
 from parsec.client.rules.event_stream import (
     LARGEST_FRAME,
     EventStream,
@@ -14,7 +15,6 @@ from parsec.client.rules.event_stream import (
     MissedEvents,
     Seen,
 )
-from parsec.client.step import InvalidAnswer
 
 FRAMES = b"event:keepalive\ndata:\n\nid:7\nevent:missed_events\ndata:\n\nretry:10\ndata:\n\n"
 

@@ -8,6 +8,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from parsec.client.failure import (
+    AuthenticationFailed,
+    Conflict,
+    FlowError,
+    HttpRefusal,
+    InvalidAnswer,
+    NotFound,
+    Offline,
+)
 from parsec.client.rules.openbao import (
     Exchange,
     NoSingleSignOn,
@@ -29,15 +38,6 @@ from parsec.client.rules.openbao_login import (
     read_redirect,
 )
 from parsec.client.rules.openbao_signature import BadSignature, check_email, sign, verify
-from parsec.client.step import (
-    AuthenticationFailed,
-    Conflict,
-    FlowError,
-    HttpRefusal,
-    InvalidAnswer,
-    NotFound,
-    Offline,
-)
 from parsec.crypto.keys import SecretKey
 from parsec.data.address import ServerAddr
 from parsec.protocol.server_config import (

@@ -4,6 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from parsec.client.failure import FlowError
 from parsec.client.rules.certificates import Ledger, ShamirSetup, integrate
 from parsec.client.rules.shamir import (
     AnyoneAlone,
@@ -30,7 +31,6 @@ from parsec.client.rules.shamir import (
     setup_warnings,
     share_to_give,
 )
-from parsec.client.step import FlowError
 from parsec.crypto.shamir import ShamirShare
 from parsec.data.recovery import ShamirRecoveryShareData
 from tests.support.certificates import (

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from parsec.client.step import FlowError, HttpRefusal, InvalidAnswer, Offline
+from parsec.client.failure import FlowError, HttpRefusal, InvalidAnswer, Offline
 from parsec.client.transport import AdminTransport, Http
 from parsec.data.address import ServerAddr
 from parsec.data.instant import Instant

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import trustme
 
-from parsec.client.step import InvalidAnswer, Offline
+from parsec.client.failure import InvalidAnswer, Offline
 from parsec.client.transport import Bounds, Http
 from parsec.client.transport.http import Answer
 from tests.support.raw_server import RawServer, drips, http, pours, says, silent

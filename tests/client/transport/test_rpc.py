@@ -11,9 +11,9 @@ import pytest
 import trustme
 
 from parsec import __version__
+from parsec.client.failure import FlowError, HttpRefusal, InvalidAnswer, Offline
 from parsec.client.protection import RecoveryFields
 from parsec.client.rules.device_file import protect
-from parsec.client.step import FlowError, HttpRefusal, InvalidAnswer, Offline
 from parsec.client.transport import Bounds, Http, Transport
 from parsec.crypto.keys import SecretKey
 from parsec.data.address import InvitationAddr, InvitationType, ServerAddr

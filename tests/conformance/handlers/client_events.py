@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
+from parsec.client.failure import InvalidAnswer
 from parsec.client.rules.event_stream import EventStream, Ignored, Keepalive, Message, Seen
-from parsec.client.step import InvalidAnswer
 from parsec.protocol.command import dump_reply, load_reply
 from parsec.protocol.events import EventsListen
 from tests.conformance.notation import packed

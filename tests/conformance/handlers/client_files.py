@@ -6,12 +6,12 @@ How a key is come by (prompts, keyrings, smartcards, token services) is for the 
 import base64
 from typing import Any
 
+from parsec.client.failure import AuthenticationFailed
 from parsec.client.rules.device_file import (
     CorruptedDevice,
     TOTPKeyRejected,
     open_device,
 )
-from parsec.client.step import AuthenticationFailed
 from parsec.crypto.errors import DecryptionError, PassphraseError
 from parsec.crypto.keys import SecretKey
 from parsec.crypto.passphrase import parse_recovery_passphrase

@@ -5,6 +5,7 @@ import json
 from typing import Any, TypeAlias
 from urllib.parse import parse_qsl, unquote, urlsplit
 
+from parsec.client.failure import FlowError, Offline
 from parsec.client.rules.openbao import (
     Exchange,
     OpenBaoAnswer,
@@ -21,7 +22,6 @@ from parsec.client.rules.openbao_signature import (
     sign,
     verify,
 )
-from parsec.client.step import FlowError, Offline
 from parsec.crypto.keys import SecretKey
 from parsec.data.address import ServerAddr
 from parsec.protocol.server_config import (

@@ -7,7 +7,7 @@ from typing import Any, cast
 import msgspec
 
 from parsec.cli import administration
-from parsec.client.step import FlowError
+from parsec.client.failure import FlowError
 from parsec.client.transport import AdminTransport
 from parsec.client.transport.http import Answer, Http
 from parsec.client.transport.refusals import detail, refusal

@@ -7,6 +7,7 @@ from typing import Any
 
 import msgspec
 
+from parsec.client.failure import AuthenticationFailed
 from parsec.client.protection import RecoveryFields
 from parsec.client.rules.device_file import (
     CorruptedDevice,
@@ -14,7 +15,6 @@ from parsec.client.rules.device_file import (
     protect,
     totp_opaque_key_id,
 )
-from parsec.client.step import AuthenticationFailed
 from parsec.client.storage import CertificateStore, DamagedCertificates
 from parsec.crypto.keys import SecretKey
 from parsec.data.device_file import load_device_file

@@ -4,8 +4,8 @@ import base64
 from contextlib import suppress
 from typing import Any
 
+from parsec.client.failure import InvalidAnswer
 from parsec.client.rules.event_stream import EventStream, Message, Seen
-from parsec.client.step import InvalidAnswer
 from parsec.protocol.command import (
     Family,
     UnknownStatus,

@@ -4,6 +4,7 @@ import json
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from parsec.client.failure import FlowError
 from parsec.client.rules.openbao import (
     Exchange,
     OpenBaoAnswer,
@@ -22,7 +23,6 @@ from parsec.client.rules.openbao_login import (
     read_redirect,
 )
 from parsec.client.rules.openbao_signature import check_email, sign, verify
-from parsec.client.step import FlowError
 from parsec.crypto.keys import SecretKey
 from parsec.data.address import ServerAddr
 from parsec.protocol.server_config import (

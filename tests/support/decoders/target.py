@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
-from parsec.client.step import FlowError
+from parsec.client.failure import FlowError
 from parsec.wire.msgpack import MalformedError
 
 T = TypeVar("T")

@@ -9,7 +9,7 @@ import click
 from parsec.cli import values
 from parsec.cli.codes import Codes
 from parsec.cli.console import Console
-from parsec.client.step import AuthenticationFailed
+from parsec.client.failure import AuthenticationFailed
 from parsec.crypto.errors import PassphraseError
 from parsec.crypto.passphrase import parse_recovery_passphrase, recovery_passphrase
 from parsec.crypto.sas import SASCode, sas_choices

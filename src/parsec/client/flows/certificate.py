@@ -9,20 +9,11 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from parsec.client.dialogue import Activity, Began, Ended, Notice
+from parsec.client.failure import HttpRefusal, InvalidAnswer, Offline, Refused
 from parsec.client.records import ForgottenCertificates, VerifiedCertificates
 from parsec.client.rules.certificates import Ledger, integrate
 from parsec.client.rules.timing import GreaterTimestampOffset, greater_timestamp
-from parsec.client.step import (
-    Flow,
-    HttpRefusal,
-    InvalidAnswer,
-    Means,
-    Offline,
-    Refused,
-    call,
-    keep,
-    tell,
-)
+from parsec.client.step import Flow, Means, call, keep, tell
 from parsec.data.instant import Instant
 from parsec.data.local_device import LocalDevice
 from parsec.protocol.command import Request

@@ -2,8 +2,9 @@
 
 from typing import NamedTuple
 
+from parsec.client.failure import Conflict, Refused
 from parsec.client.flows.certificate import upload
-from parsec.client.step import Conflict, Flow, Means, Refused
+from parsec.client.step import Flow, Means
 from parsec.crypto.keys import SigningKey, VerifyKey
 from parsec.data.certificates import DeviceCertificate, DevicePurpose
 from parsec.data.ids import DeviceID, UserID

@@ -19,22 +19,17 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol, TypeVar
 
 from parsec.client.dialogue import Activity, Began, ChooseSASCode, Ended, OwnCode, Peer
-from parsec.client.rules.timing import poll_gaps_ms
-from parsec.client.step import (
+from parsec.client.failure import (
     Cancelled,
     Conflict,
-    Flow,
     FlowError,
     InvalidAnswer,
-    Means,
     NotFound,
     Offline,
     Refused,
-    ask,
-    call,
-    tell,
-    wait,
 )
+from parsec.client.rules.timing import poll_gaps_ms
+from parsec.client.step import Flow, Means, ask, call, tell, wait
 from parsec.crypto.errors import CryptoError
 from parsec.crypto.key_exchange import shared_key_as_claimer, shared_key_as_greeter
 from parsec.crypto.keys import HashDigest, PrivateKey, SecretKey

@@ -23,6 +23,7 @@ from parsec.client.dialogue import (
     Notice,
     Person,
 )
+from parsec.client.failure import Conflict, FlowError, NotFound, Refused
 from parsec.client.flows.certificate import Session, poll_certificates, poll_quietly
 from parsec.client.flows.device import create_device
 from parsec.client.flows.greeting import (
@@ -44,18 +45,7 @@ from parsec.client.flows.user import create_user
 from parsec.client.protection import ChosenProtection
 from parsec.client.records import NewDevice
 from parsec.client.rules.shamir import open_share, share_to_give
-from parsec.client.step import (
-    Conflict,
-    Flow,
-    FlowError,
-    Means,
-    NotFound,
-    Refused,
-    ask,
-    call,
-    keep,
-    tell,
-)
+from parsec.client.step import Flow, Means, ask, call, keep, tell
 from parsec.crypto.keys import PrivateKey, SigningKey
 from parsec.crypto.shamir import ShamirShare
 from parsec.data.address import InvitationAddr, InvitationType

@@ -12,25 +12,14 @@ organization is.
 """
 
 from parsec.client.dialogue import Activity, Began, Ended, Notice, RetryOffline
+from parsec.client.failure import Conflict, HttpRefusal, Offline, Refused
 from parsec.client.flows.certificate import clock_differs
 from parsec.client.flows.device import device_certificates
 from parsec.client.flows.protection import add_chosen_totp, choose_protection
 from parsec.client.flows.user import user_certificates
 from parsec.client.protection import ChosenProtection
 from parsec.client.records import BegunDevice, BegunFirstDevices, DroppedDevice, NewDevice
-from parsec.client.step import (
-    Conflict,
-    Flow,
-    HttpRefusal,
-    Means,
-    Offline,
-    Refused,
-    ask,
-    call,
-    keep,
-    recall,
-    tell,
-)
+from parsec.client.step import Flow, Means, ask, call, keep, recall, tell
 from parsec.crypto.keys import PrivateKey, SigningKey
 from parsec.data.address import OrganizationBootstrapAddr
 from parsec.data.certificates import DevicePurpose, SequesterAuthorityCertificate

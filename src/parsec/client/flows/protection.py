@@ -4,10 +4,11 @@
 """
 
 from parsec.client.dialogue import ChooseProtection, ProtectionAdvised
+from parsec.client.failure import FlowError
 from parsec.client.flows.totp import opaque_key
 from parsec.client.protection import ChosenProtection
 from parsec.client.records import ProtectedAgain
-from parsec.client.step import Flow, FlowError, Means, ask, call, keep, tell
+from parsec.client.step import Flow, Means, ask, call, keep, tell
 from parsec.data.address import ServerAddr
 from parsec.data.advisory import Advisory, Decision, Protection
 from parsec.data.local_device import LocalDevice

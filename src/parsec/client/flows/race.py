@@ -8,7 +8,8 @@ from collections.abc import Generator, Sequence
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
-from parsec.client.step import Flow, FlowError, Means, Step, Wait, wait
+from parsec.client.failure import FlowError
+from parsec.client.step import Flow, Means, Step, Wait, wait
 from parsec.data.instant import Instant
 
 T = TypeVar("T")

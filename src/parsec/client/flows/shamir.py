@@ -32,6 +32,7 @@ from parsec.client.dialogue import (
     SharesNeeded,
     SharesRejected,
 )
+from parsec.client.failure import Conflict, FlowError, InvalidAnswer, NotFound, Offline, Refused
 from parsec.client.flows.certificate import (
     Session,
     poll_certificates,
@@ -61,20 +62,7 @@ from parsec.client.rules.shamir import (
     check_setup_parameters,
     setup_warnings,
 )
-from parsec.client.step import (
-    Conflict,
-    Flow,
-    FlowError,
-    InvalidAnswer,
-    Means,
-    NotFound,
-    Offline,
-    Refused,
-    ask,
-    call,
-    keep,
-    tell,
-)
+from parsec.client.step import Flow, Means, ask, call, keep, tell
 from parsec.crypto.errors import CryptoError, ShamirError
 from parsec.crypto.keys import SecretKey
 from parsec.crypto.shamir import ShamirShare

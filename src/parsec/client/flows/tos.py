@@ -3,7 +3,8 @@
 `client.md` 16.4. While they wait to be accepted, the server refuses everything else (HTTP 463).
 """
 
-from parsec.client.step import Conflict, Flow, NotFound, call
+from parsec.client.failure import Conflict, NotFound
+from parsec.client.step import Flow, call
 from parsec.data.instant import Instant
 from parsec.data.local_device import LocalDevice
 from parsec.protocol import statuses

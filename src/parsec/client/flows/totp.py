@@ -15,19 +15,8 @@ from parsec.client.dialogue import (
     TotpSecret,
     WrongOneTimePassword,
 )
-from parsec.client.step import (
-    AuthenticationFailed,
-    Caller,
-    Conflict,
-    Flow,
-    InvalidAnswer,
-    Means,
-    Refused,
-    ask,
-    call,
-    tell,
-    wait,
-)
+from parsec.client.failure import AuthenticationFailed, Conflict, InvalidAnswer, Refused
+from parsec.client.step import Caller, Flow, Means, ask, call, tell, wait
 from parsec.crypto.keys import SecretKey
 from parsec.crypto.totp import base32_secret
 from parsec.data.address import OrganizationAddr, TOTPResetAddr

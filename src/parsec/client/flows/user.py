@@ -1,9 +1,10 @@
 """Users: their certificates, creation and revocation."""
 
 from parsec.client.dialogue import Activity, Began, Ended
+from parsec.client.failure import Conflict, NotFound, Refused
 from parsec.client.flows.certificate import Session, poll_certificates, poll_quietly, upload
 from parsec.client.flows.device import SignedPair, device_certificates
-from parsec.client.step import Conflict, Flow, Means, NotFound, Refused, tell
+from parsec.client.step import Flow, Means, tell
 from parsec.crypto.keys import PublicKey, SigningKey
 from parsec.data.certificates import DevicePurpose, RevokedUserCertificate, UserCertificate
 from parsec.data.greeting import InviteUserConfirmation, InviteUserData

@@ -25,8 +25,8 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from parsec.client.failure import AuthenticationFailed, FlowError, NotFound
 from parsec.client.rules.device_file import KeyUnavailable
-from parsec.client.step import AuthenticationFailed, FlowError, NotFound
 from parsec.crypto.errors import CertificateError, DecryptionError, KeyFormatError
 from parsec.crypto.oaep import unpad_oaep
 from parsec.crypto.rsa import PKIPublicKey

@@ -27,11 +27,11 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
+from parsec.client.failure import AuthenticationFailed
 from parsec.client.files import delete_whole, read_if_there, write_whole
 from parsec.client.protection import KeyringFields
 from parsec.client.recoveries import KeyBeside
 from parsec.client.rules.device_file import KeyUnavailable, WrongProtection
-from parsec.client.step import AuthenticationFailed
 from parsec.crypto.entropy import Entropy
 from parsec.crypto.errors import PassphraseError
 from parsec.crypto.keys import SecretKey

@@ -21,8 +21,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import TracebackType
 from typing import Any, Self, TypeAlias
 
+from parsec.client.failure import FlowError
 from parsec.client.rules.openbao_login import ForeignRedirect, LoginCode
-from parsec.client.step import FlowError
 
 Accept: TypeAlias = Callable[[str], LoginCode]
 

@@ -2,6 +2,7 @@
 
 from typing import TypeVar
 
+from parsec.client.failure import AuthenticationFailed
 from parsec.client.guards.openbao_http import carry_out
 from parsec.client.guards.openbao_login import Login
 from parsec.client.protection import OpenBaoFields
@@ -14,7 +15,6 @@ from parsec.client.rules.openbao import (
     WrongEntity,
 )
 from parsec.client.rules.openbao_key import fetch_key, store_key
-from parsec.client.step import AuthenticationFailed
 from parsec.client.transport import Http
 from parsec.crypto.entropy import Entropy
 from parsec.crypto.keys import SecretKey

@@ -8,6 +8,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TypeAlias
 
+from parsec.client.failure import FlowError
 from parsec.client.guards.loopback import LoopbackListener
 from parsec.client.guards.openbao_http import carry_out
 from parsec.client.rules.openbao import OpenBaoAuth, OpenBaoServer, OpenBaoSession
@@ -19,7 +20,6 @@ from parsec.client.rules.openbao_login import (
     look_up_token,
     read_redirect,
 )
-from parsec.client.step import FlowError
 from parsec.client.transport import Http
 from parsec.crypto.entropy import Entropy
 from parsec.data.peer_text import terminal_safe

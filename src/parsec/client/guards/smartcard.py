@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import TypeAlias
 
+from parsec.client.failure import AuthenticationFailed
 from parsec.client.guards.cards import (
     MODULE_VARIABLE,
     CardCertificate,
@@ -15,7 +16,6 @@ from parsec.client.guards.cards import (
 )
 from parsec.client.protection import PkiFields
 from parsec.client.rules.device_file import WrongProtection
-from parsec.client.step import AuthenticationFailed
 from parsec.crypto.entropy import Entropy
 from parsec.crypto.errors import CryptoError, KeySizeError
 from parsec.crypto.keys import SecretKey

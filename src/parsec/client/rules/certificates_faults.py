@@ -7,7 +7,7 @@ import enum
 
 import msgspec
 
-from parsec.client.step import InvalidAnswer
+from parsec.client.failure import InvalidAnswer
 from parsec.data.ids import VlobID
 from parsec.data.topics import TopicID
 

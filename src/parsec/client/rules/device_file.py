@@ -19,6 +19,7 @@ opening only the LocalDevice counts.
 
 from typing import Any, assert_never
 
+from parsec.client.failure import AuthenticationFailed, FlowError
 from parsec.client.protection import (
     AccountVaultFields,
     KeyringFields,
@@ -28,7 +29,6 @@ from parsec.client.protection import (
     ProtectionFields,
     RecoveryFields,
 )
-from parsec.client.step import AuthenticationFailed, FlowError
 from parsec.crypto.entropy import Entropy
 from parsec.crypto.errors import DecryptionError
 from parsec.crypto.keys import SecretKey

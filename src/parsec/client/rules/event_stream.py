@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TypeAlias
 
-from parsec.client.step import InvalidAnswer
+from parsec.client.failure import InvalidAnswer
 from parsec.protocol.command import UnknownStatus, load_reply
 from parsec.protocol.events import EventsListen, EventsListenReply
 from parsec.wire.msgpack import MalformedError

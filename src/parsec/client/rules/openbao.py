@@ -22,7 +22,7 @@ from urllib.parse import urlencode
 
 import msgspec
 
-from parsec.client.step import (
+from parsec.client.failure import (
     AuthenticationFailed,
     FlowError,
     HttpRefusal,

@@ -5,6 +5,7 @@ import binascii
 
 import msgspec
 
+from parsec.client.failure import Conflict, FlowError, InvalidAnswer, NotFound
 from parsec.client.rules.openbao import (
     Data,
     Exchange,
@@ -16,7 +17,6 @@ from parsec.client.rules.openbao import (
     make_request,
     read_answer,
 )
-from parsec.client.step import Conflict, FlowError, InvalidAnswer, NotFound
 from parsec.crypto.errors import KeySizeError
 from parsec.crypto.keys import SecretKey
 from parsec.data.peer_text import terminal_safe

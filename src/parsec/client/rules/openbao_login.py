@@ -6,6 +6,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import msgspec
 
+from parsec.client.failure import AuthenticationFailed, FlowError, HttpRefusal, InvalidAnswer
 from parsec.client.rules.openbao import (
     ENTITY_ID,
     TOKEN,
@@ -19,7 +20,6 @@ from parsec.client.rules.openbao import (
     read_answer,
     spoken_errors,
 )
-from parsec.client.step import AuthenticationFailed, FlowError, HttpRefusal, InvalidAnswer
 from parsec.data.peer_text import terminal_safe
 
 ROLE = "default"

@@ -4,6 +4,7 @@ import base64
 
 import msgspec
 
+from parsec.client.failure import FlowError, InvalidAnswer
 from parsec.client.rules.openbao import (
     ENTITY_ID,
     Data,
@@ -16,7 +17,6 @@ from parsec.client.rules.openbao import (
     make_request,
     read_answer,
 )
-from parsec.client.step import FlowError, InvalidAnswer
 from parsec.data.peer_text import terminal_safe
 
 

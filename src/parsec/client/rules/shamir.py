@@ -10,8 +10,8 @@ from typing import TypeAlias
 
 import msgspec
 
+from parsec.client.failure import Conflict, FlowError, InvalidAnswer, NotFound
 from parsec.client.rules.ledger import Ledger, ShamirSetup, UserInfo
-from parsec.client.step import Conflict, FlowError, InvalidAnswer, NotFound
 from parsec.crypto.errors import CryptoError
 from parsec.crypto.keys import PrivateKey
 from parsec.data.certificates import MAX_SHARES, ShamirRecoveryShareCertificate

@@ -6,7 +6,7 @@ from urllib.parse import urlencode
 
 import msgspec
 
-from parsec.client.step import FlowError, HttpRefusal, InvalidAnswer
+from parsec.client.failure import FlowError, HttpRefusal, InvalidAnswer
 from parsec.client.transport.http import Answer, Http
 from parsec.client.transport.refusals import detail, refusal
 from parsec.data.address import ServerAddr

@@ -20,7 +20,7 @@ import httpx2
 import msgspec
 
 from parsec import __version__
-from parsec.client.step import FlowError, InvalidAnswer, Offline
+from parsec.client.failure import FlowError, InvalidAnswer, Offline
 from parsec.data.address import ServerAddr
 from parsec.data.instant import Instant
 from parsec.data.peer_text import terminal_safe

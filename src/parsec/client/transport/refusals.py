@@ -5,7 +5,7 @@ from email.utils import parsedate_to_datetime
 
 import msgspec
 
-from parsec.client.step import FlowError, HttpRefusal, InvalidAnswer, Offline
+from parsec.client.failure import FlowError, HttpRefusal, InvalidAnswer, Offline
 from parsec.client.transport.http import Answer
 from parsec.data.instant import Instant
 from parsec.data.peer_text import terminal_safe

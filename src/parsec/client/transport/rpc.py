@@ -3,7 +3,8 @@
 from collections.abc import Callable
 from typing import Any, TypeAlias, TypeVar
 
-from parsec.client.step import Caller, HttpRefusal, InvalidAnswer
+from parsec.client.failure import HttpRefusal, InvalidAnswer
+from parsec.client.step import Caller
 from parsec.client.transport.http import Answer, Http
 from parsec.client.transport.refusals import refusal
 from parsec.data.address import (
