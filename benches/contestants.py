@@ -26,9 +26,18 @@ _OFFICIAL_OPTIONS = (
 class Contestant:
     """One running server."""
 
-    def __init__(self, name: str, folder: Path, python: str, options: Sequence[str]) -> None:
-        """The first option is its database."""
+    def __init__(
+        self,
+        name: str,
+        folder: Path,
+        python: str,
+        options: Sequence[str],
+        *,
+        cluster: "Cluster | None" = None,
+    ) -> None:
+        """The first option is its database, which may be one of a cluster."""
         self.name = name
+        self._cluster = cluster
         self.folder = folder
         self.port = free_port()
         self.is_official = python != sys.executable
@@ -54,6 +63,10 @@ class Contestant:
     def cpu(self) -> float:
         """Seconds that it has computed, its children included."""
         return _cpu(self._process.pid)
+
+    def whole_cpu(self) -> float:
+        """The same together with what the cluster of its database has computed."""
+        return self.cpu() + (self._cluster.cpu() if self._cluster is not None else 0)
 
     def memory(self) -> int:
         """Resident bytes, its children included."""
@@ -108,8 +121,11 @@ def contestants(folder: Path, cluster: Cluster | None) -> Iterator[list[Contesta
     _raise_file_limit()
     with contextlib.ExitStack() as stack:
 
-        def start(name: str, python: str, *options: str) -> Contestant:
-            contestant = Contestant(name, folder / name.replace(" ", "-"), python, options)
+        def start(
+            name: str, python: str, *options: str, cluster: Cluster | None = None
+        ) -> Contestant:
+            place = folder / name.replace(" ", "-")
+            contestant = Contestant(name, place, python, options, cluster=cluster)
             stack.callback(contestant.stop)
             return contestant
 
@@ -117,7 +133,7 @@ def contestants(folder: Path, cluster: Cluster | None) -> Iterator[list[Contesta
         started = []
         if cluster is not None:
             ours = ("--db", cluster.create("ours"), "--email-host", "MOCKED")
-            started.append(start("PostgreSQL", sys.executable, *ours))
+            started.append(start("PostgreSQL", sys.executable, *ours, cluster=cluster))
         path = folder / "ours.sqlite"
         mail = ("--email-host", "MOCKED")
         started.append(start("SQLite", sys.executable, "--db", f"sqlite:///{path}", *mail))
@@ -126,7 +142,9 @@ def contestants(folder: Path, cluster: Cluster | None) -> Iterator[list[Contesta
             environment = _environment(folder, is_official=True)
             migrate = [official, "-m", "parsec", "migrate", "--db", url]
             subprocess.run(migrate, check=True, capture_output=True, env=environment)
-            started.append(start("official", official, "--db", url, *_OFFICIAL_OPTIONS))
+            started.append(
+                start("official", official, "--db", url, *_OFFICIAL_OPTIONS, cluster=cluster)
+            )
         yield started
 
 
@@ -135,7 +153,7 @@ def our_server(folder: Path, cluster: Cluster, *, workers: int) -> Iterator[Cont
     """A server of ours on PostgreSQL, with so many worker processes."""
     name = f"workers-{workers}"
     options = ("--db", cluster.create(name), "--email-host", "MOCKED", "--workers", str(workers))
-    contestant = Contestant(name, folder / name, sys.executable, options)
+    contestant = Contestant(name, folder / name, sys.executable, options, cluster=cluster)
     try:
         yield contestant
     finally:

@@ -33,6 +33,9 @@ _SESSION = {
     "enable_seqscan": "off",
     "enable_hashjoin": "off",
     "enable_mergejoin": "off",
+    # So no plan is better for some values; but PostgreSQL would make one for each poll of a large
+    # organization, which takes longer than the poll.
+    "plan_cache_mode": "force_generic_plan",
     # Seen from its price, a plan that cannot do without is worth compiling. It is not.
     "jit": "off",
 }
