@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from importlib.metadata import entry_points
 from pathlib import Path
 
 import pytest
@@ -131,3 +132,16 @@ def test_quick_commands_load_nothing_that_they_do_not_need(
     exit_code, *modules = ended.stderr.splitlines()[-1].split()
     assert exit_code == "0"
     assert unwanted.isdisjoint(modules)
+
+
+@pytest.mark.parametrize(("argument", "code"), [("--version", 0), ("--no-such-option", 2)])
+def test_the_installed_program_starts_and_ends_as_this_one(argument: str, code: int) -> None:
+    (entry,) = entry_points(group="console_scripts", name="parsec-cli")
+    start = f"from {entry.module} import {entry.attr}; {entry.attr}()"
+
+    ended = subprocess.run(
+        [sys.executable, "-c", start, argument], capture_output=True, text=True, check=False
+    )
+
+    assert ended.returncode == code
+    assert "parsec-cli" in ended.stdout + ended.stderr

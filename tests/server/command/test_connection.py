@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import functools
 from collections.abc import AsyncIterator
 
 import pytest
@@ -22,7 +23,11 @@ async def begun_for_ever() -> AsyncIterator[str]:
     await asyncio.get_running_loop().create_future()
 
 
-async def welcome(scope: Scope, receive: Receive, send: Send) -> None:
+async def welcome(
+    scope: Scope, receive: Receive, send: Send, *, when_to_read: asyncio.Event | None = None
+) -> None:
+    if when_to_read is not None:
+        await when_to_read.wait()
     if scope["path"] != "/unread":
         await Request(scope, receive).body()
     if scope["path"] == "/slow":
@@ -31,9 +36,10 @@ async def welcome(scope: Scope, receive: Receive, send: Send) -> None:
 
 
 @contextlib.asynccontextmanager
-async def connected() -> AsyncIterator[Connection]:
+async def connected(when_to_read: asyncio.Event | None = None) -> AsyncIterator[Connection]:
     """A connection to a server that answers everything."""
-    config = uvicorn.Config(welcome, lifespan="off", log_config=None)
+    app = functools.partial(welcome, when_to_read=when_to_read)
+    config = uvicorn.Config(app, interface="asgi3", lifespan="off", log_config=None)
     config.load()
     loop = asyncio.get_running_loop()
     server = await loop.create_server(
@@ -201,12 +207,77 @@ async def test_a_body_that_nobody_wants_is_not_awaited_for_ever_either(
 ) -> None:
     monkeypatch.setattr(connection, "BODY_SECONDS", 0.05)
     async with connected() as (reader, writer):
-        writer.write(BEGUN.replace(b"/", b"/unread", 1))
+        writer.write(b"POST /unread HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n")
+        # Which keeps the connection from being closed because it is not used.
+        dripping = asyncio.create_task(drip(writer))
+
+        async with asyncio.timeout(10):
+            await reader.readuntil(b"welcome")
+            with contextlib.suppress(ConnectionError):
+                assert await reader.read() == b""
+
+        dripping.cancel()
+        with contextlib.suppress(asyncio.CancelledError, ConnectionError):
+            await dripping
+
+
+@pytest.fixture
+def patience(monkeypatch: pytest.MonkeyPatch) -> asyncio.Event:
+    """Bodies are given up at once, until it was tried twice: then this happens."""
+    event, tries = asyncio.Event(), iter(range(2))
+    give_up = BoundedConnection._give_up
+
+    def tried(self: BoundedConnection) -> None:
+        if next(tries, None) is None:
+            monkeypatch.setattr(connection, "BODY_SECONDS", 30)
+            event.set()
+        give_up(self)
+
+    monkeypatch.setattr(connection, "BODY_SECONDS", 0)
+    monkeypatch.setattr(BoundedConnection, "_give_up", tried)
+    return event
+
+
+async def test_a_body_that_is_not_taken_yet_is_not_late(patience: asyncio.Event) -> None:
+    body = bytes(8 * MAX_HEAD)
+    async with connected(when_to_read=patience) as (reader, writer):
+        head = "POST /later HTTP/1.1\r\nConnection: close\r\n"
+        writer.write(f"{head}Content-Length: {len(body)}\r\n\r\n".encode() + body)
 
         told = await answer((reader, writer))
 
     assert told.startswith(b"HTTP/1.1 200")
-    assert told.endswith(b"welcome")
+
+
+async def test_a_body_behind_a_request_that_is_being_answered_is_not_late(
+    patience: asyncio.Event,
+) -> None:
+    async with connected() as (reader, writer):
+        async with asyncio.timeout(10):
+            writer.write(b"GET /slow HTTP/1.1\r\n\r\n")
+            await reader.readuntil(b"begun")
+            writer.write(BEGUN)
+            await patience.wait()
+
+        assert not reader.at_eof()
+
+
+async def test_a_long_head_that_begins_behind_another_request_is_noticed(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    config = uvicorn.Config(welcome, lifespan="off", log_config=None)
+    config.load()
+    recorder = Recorder()
+    bounded = BoundedConnection(config, ServerState(), {})
+    bounded.connection_made(recorder)
+    long = head(3 * MAX_HEAD)
+
+    bounded.data_received(b"GET / HTTP/1.1\r\n\r\n" + long[: 2 * MAX_HEAD + 100])
+    bounded.data_received(long[2 * MAX_HEAD + 100 :])
+    await asyncio.sleep(0)
+
+    assert recorder.is_closed
+    bounded.connection_lost(None)
 
 
 async def test_a_long_head_behind_another_request_is_noticed() -> None:

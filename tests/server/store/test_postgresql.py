@@ -420,14 +420,14 @@ async def test_a_statement_that_takes_too_long_is_ended_by_the_database(place: s
     with pytest.raises(OutOfReachError, match="statement timeout"):
         await connection.rows("SELECT pg_sleep(60)")
 
-    assert [tuple(row) for row in await connection.rows("SELECT 1")] == [(1,)]
+    assert not connection.is_closed()
     await connection.close()
 
 
 async def test_a_database_that_says_nothing_is_given_up(
     place: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(postgresql_connection, "_GRACE_SECONDS", 0)
+    monkeypatch.setattr(postgresql_connection, "_PATIENCE", 1)
     silent = some_database(f"{place}&statement_timeout=0")
     connection = await connect(silent, statement_seconds=0.05)
 

@@ -132,6 +132,12 @@ class Silent:
         await self.answers.wait()
         return []
 
+    async def add_listener(self, *_: object) -> None:
+        await self.answers.wait()
+
+    def add_termination_listener(self, _: object) -> None:
+        pass
+
     def terminate(self) -> None:
         self.is_terminated = True
 
@@ -156,12 +162,29 @@ async def test_a_connection_is_given_up_for_one_statement_that_takes_too_long(
             await statement
     connection._look()
     ends.append(silent.is_terminated)
-    now = 171.0
+    now = 173.0
     connection._look()
     ends.append(silent.is_terminated)
     statement.cancel()
 
     assert ends == [False, False, False, False, True]
+
+
+async def test_to_begin_to_listen_takes_no_longer_than_a_statement(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    now = 0.0
+    monkeypatch.setattr(postgresql_connection, "monotonic", lambda: now)
+    silent = Silent()
+    connection = PostgresqlConnection(silent, statement_seconds=10)
+    listening = asyncio.create_task(connection.listen("channel", lambda: None))
+    await asyncio.sleep(0)
+
+    now = 13.0
+    connection._look()
+    listening.cancel()
+
+    assert silent.is_terminated
 
 
 async def test_a_connection_without_a_statement_is_not_given_up() -> None:

@@ -296,24 +296,48 @@ async def test_who_goes_on_after_a_full_disk_is_stopped(tmp_path: Path) -> None:
     await engine.close()
 
 
+_run = sqlite._run
+
+
+def failing_commit(connection: sqlite3.Connection, sql: str, values: object = ()) -> list[object]:
+    if sql == "COMMIT":
+        raise sqlite3.DatabaseError("database disk image is malformed")
+    return _run(connection, sql, values)
+
+
 async def test_a_commit_that_fails_in_whatever_way_is_told(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     engine = await filled_up(tmp_path / "parsec.sqlite")
 
-    def end(connection: sqlite3.Connection, sql: str, values: object = ()) -> list[object]:
-        if sql == "COMMIT":
-            raise sqlite3.DatabaseError("database disk image is malformed")
-        return run(connection, sql, values)
-
-    run = sqlite._run
     with monkeypatch.context() as patch:
-        patch.setattr(sqlite, "_run", end)
+        patch.setattr(sqlite, "_run", failing_commit)
         with pytest.raises(StorageError, match="malformed"):
             await pile(engine, 1)
     await pile(engine, 2)
 
     assert await heap(engine) == [2]
+    await engine.close()
+
+
+async def test_who_fails_over_what_another_wrote_waits_until_that_is_kept(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    engine = SqliteEngine(tmp_path / "parsec.sqlite")
+    await engine.migrate()
+
+    async def write(*, single: bool) -> None:
+        async with engine.transaction(write=True, single=single) as transaction:
+            await add(transaction, "Org")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(sqlite, "_run", failing_commit)
+        first, *others = await asyncio.gather(
+            write(single=False), write(single=True), write(single=False), return_exceptions=True
+        )
+
+    assert {type(error) for error in (first, *others)} == {StorageError}
+    assert await names(engine) == []
     await engine.close()
 
 

@@ -19,7 +19,7 @@ HEAD_SECONDS = 30.0
 """From the first byte, or from the begin of the connection, to the end of the headers."""
 
 BODY_SECONDS = 30.0
-"""From there to the end of the request."""
+"""From there to the end of the request, as long as we read on."""
 
 # The spaces and line ends of a start line, of a header, and behind the last one.
 _START_LINE_REST = len("  HTTP/1.1\r\n")
@@ -69,9 +69,9 @@ class BoundedConnection(HttpToolsProtocol):
         self._timer: asyncio.TimerHandle | None = None
         # What came since the last head, piece of a body or end of a request.
         self._head_size = 0
-        # No head that ends in what is being parsed has more bytes.
-        self._largest_head = 0
         self._is_in_body = False
+        # Nobody took the body, so that we did not read on, since it began to be awaited.
+        self._was_held_up = False
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(_Corked(transport, self.loop))  # type: ignore[arg-type]
@@ -85,8 +85,10 @@ class BoundedConnection(HttpToolsProtocol):
         if self.transport.is_closing():
             return
         self._head_size += len(data)
-        self._largest_head = self._head_size
         super().data_received(data)
+        if self.transport.is_closing():
+            return
+        self._was_held_up |= self.flow.read_paused
         if self._head_size > MAX_HEAD:
             self._refuse(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE)
         elif self._timer is None:
@@ -107,14 +109,14 @@ class BoundedConnection(HttpToolsProtocol):
 
     def on_headers_complete(self) -> None:
         self._await_nothing()
-        is_too_long = self._largest_head > MAX_HEAD and self._size_of_complete_head() > MAX_HEAD
         self._head_size = 0
-        if is_too_long:
+        if self._size_of_complete_head() > MAX_HEAD:
             self._refuse(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE)
             # Ends the parsing of what came with it.
             raise ValueError("the head is too long")
-        self._is_in_body = True
         super().on_headers_complete()
+        self._is_in_body = True
+        self._was_held_up = False
 
     def send_400_response(self, msg: str) -> None:
         # Not behind another answer.
@@ -134,7 +136,11 @@ class BoundedConnection(HttpToolsProtocol):
             self._timer = None
 
     def _give_up(self) -> None:
-        if self._is_in_body or self._head_size > 0:
+        if self._is_in_body and self._was_held_up:
+            # It gets its time from when we read on.
+            self._was_held_up = self.flow.read_paused
+            self._await(BODY_SECONDS)
+        elif self._is_in_body or self._head_size > 0:
             self._refuse(HTTPStatus.REQUEST_TIMEOUT)
         else:
             # Browsers open connections for later: who has not asked yet is not answered.

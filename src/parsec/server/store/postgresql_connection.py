@@ -14,7 +14,9 @@ from parsec.server.store.dialect import text_with_nul, text_without_nul
 from parsec.server.store.engine import OutOfReachError, Row, StorageError
 
 STATEMENT_SECONDS = 60.0
-_GRACE_SECONDS = 10.0
+"""After which PostgreSQL is to give a statement up by itself."""
+_PATIENCE = 1.2
+"""How many times that it may take to say so."""
 _CONNECT_SECONDS = 10.0
 
 _IDLE_LIMIT = "idle_in_transaction_session_timeout"
@@ -79,8 +81,8 @@ class PostgresqlConnection:
 
     def __init__(self, connection: Any, *, statement_seconds: float | None) -> None:
         self._connection = connection
-        # PostgreSQL itself ends what takes too long. This is for one that does not answer at all.
-        self._limit = statement_seconds + _GRACE_SECONDS if statement_seconds is not None else None
+        # For a database that does not answer at all.
+        self._limit = statement_seconds * _PATIENCE if statement_seconds is not None else None
         self._begun: float | None = None
         self._watch: asyncio.TimerHandle | None = None
 
@@ -133,10 +135,13 @@ class PostgresqlConnection:
         Raises StorageError.
         """
         self._connection.add_termination_listener(lambda *_: called())
+        self._begin()
         try:
             await self._connection.add_listener(channel, lambda *_: called())
         except _UNAVAILABLE as error:
             raise _failure(error) from error
+        finally:
+            self._begun = None
 
     def is_closed(self) -> bool:
         """Whether nothing can be done with it any more."""

@@ -185,16 +185,23 @@ class SqliteEngine:
 
     async def _write_single(self, sql: str, values: Any) -> tuple[Sequence[Row], "_Batch"]:
         """A statement that fails undoes by itself what it did: it needs no savepoint."""
-        async with self._turn:
-            batch = self._open_batch()
-            try:
-                rows = _run(self._writer, sql, values)
-            except BaseException as error:
-                if not self._writer.in_transaction:
-                    self._fail(batch, error)
-                raise
-            batch.is_dirty = True
-            return rows, batch
+        batch: _Batch | None = None
+        try:
+            async with self._turn:
+                batch = self._open_batch()
+                try:
+                    rows = _run(self._writer, sql, values)
+                except BaseException as error:
+                    if not self._writer.in_transaction:
+                        self._fail(batch, error)
+                    raise
+                batch.is_dirty = True
+                return rows, batch
+        except BaseException:
+            # It may have failed over what another one of the batch wrote.
+            if batch is not None:
+                await asyncio.shield(batch.done)
+            raise
 
     def _remember(self, events: Sequence[AnyEvent]) -> None:
         for event in filter(is_remembered, events):
@@ -390,13 +397,14 @@ class _Writing:
 class _SingleWriting(SingleStatement):
     """Has its statement join a batch, and waits for the commit of that."""
 
-    __slots__ = ("_batch", "_write")
+    __slots__ = ("_batch", "_has_run", "_write")
 
     def __init__(
         self, write: Callable[[str, Any], Awaitable[tuple[Sequence[Row], _Batch]]]
     ) -> None:
         self._write = write
         self._batch: _Batch | None = None
+        self._has_run = False
 
     async def __aexit__(self, *_: object) -> None:
         if self._batch is not None:
@@ -404,7 +412,8 @@ class _SingleWriting(SingleStatement):
 
     async def rows(self, sql: str, /, **values: Value) -> Sequence[Row]:
         """Run the statement, with values for its `:name` parameters."""
-        assert self._batch is None, "more than a single statement"
+        assert not self._has_run, "more than a single statement"
+        self._has_run = True
         rows, self._batch = await self._write(sql, values)
         return rows
 
