@@ -39,7 +39,7 @@ def measure(
     """One report for each of our engines."""
     if shutil.which("wrk") is None:
         return []
-    rounds, seconds = (1, 0.7) if quick else (5, 1.5)
+    rounds, seconds = (1, 0.7) if quick else (9, 1.0)
     names = [*(subject.name for subject in SUBJECTS), FRESH]
     samples: dict[tuple[str, str], list[Sample]] = {}
     for name, _ in product(names, range(rounds)):
@@ -49,16 +49,15 @@ def measure(
             sample = _load(community, cluster, script, seconds)
             if sample is not None:
                 samples.setdefault((community.contestant.name, name), []).append(sample)
-    medians = {key: _median(some) for key, some in samples.items()}
     return [
-        _report(community, medians, names)
+        _report(community, samples, names)
         for community in communities
         if community.contestant.name != OFFICIAL
     ]
 
 
 def _report(
-    community: Community, medians: dict[tuple[str, str], Sample], names: Iterable[str]
+    community: Community, samples: dict[tuple[str, str], list[Sample]], names: Iterable[str]
 ) -> Report:
     ours = community.contestant.name
     report = Report(
@@ -72,19 +71,33 @@ def _report(
     )
     ratios: dict[str, tuple[float, float]] = {}
     for name in names:
-        mine, official = medians[ours, name], medians.get((OFFICIAL, name))
+        all_mine, all_official = samples[ours, name], samples.get((OFFICIAL, name), [])
+        mine = _median(all_mine)
         cells = [f"{mine.rate:.0f}", f"{mine.cpu:.0f}", f"{mine.database_cpu:.0f}"]
         cells.append(f"{mine.late / 1000:.1f}")
-        if official is None:
+        if not all_official:
             report.add(name, *cells, *["–"] * 5)
             continue
-        ratios[name] = official_ratio = official.cpu / mine.cpu, mine.rate / official.rate
+        official = _median(all_official)
+        ratios[name] = official_ratio = _ratios(all_mine, all_official)
         cells += [f"{official.rate:.0f}", f"{official.cpu:.0f}", f"{official.database_cpu:.0f}"]
         report.add(name, *cells, f"{official_ratio[1]:.1f}×", f"{official_ratio[0]:.1f}×")
     report.note(f"memory afterwards: {community.contestant.memory() / 2**20:.0f} MiB")
     if ratios:
         _targets(report, ratios)
     return report
+
+
+def _ratios(mine: Sequence[Sample], official: Sequence[Sample]) -> tuple[float, float]:
+    """Of processor time and of rates, in our favour; medians of those within a round.
+
+    The machine may be slower in one round than in another, for all.
+    """
+    pairs = list(zip(mine, official, strict=False))
+    return (
+        statistics.median(theirs.cpu / ours.cpu for ours, theirs in pairs),
+        statistics.median(ours.rate / theirs.rate for ours, theirs in pairs),
+    )
 
 
 def _targets(report: Report, ratios: dict[str, tuple[float, float]]) -> None:

@@ -147,9 +147,10 @@ class BoundedConnection(HttpToolsProtocol):
             self.transport.close()
 
     def _size_of_complete_head(self) -> int:
-        start_line = len(self.parser.get_method()) + len(self.url) + _START_LINE_REST
-        headers = sum(len(name) + len(value) + _HEADER_REST for name, value in self.headers)
-        return start_line + headers + _END
+        size = len(self.parser.get_method()) + len(self.url) + _START_LINE_REST + _END
+        for name, value in self.headers:
+            size += len(name) + len(value) + _HEADER_REST
+        return size
 
     def _refuse(self, status: HTTPStatus) -> None:
         self._await_nothing()
