@@ -38,7 +38,7 @@ _SESSION = {
     # So no plan is better for some values; but PostgreSQL would make one for each poll of a large
     # organization, which takes longer than the poll.
     "plan_cache_mode": "force_generic_plan",
-    # Seen from its price, a plan for all values is worth compiling, and worth two processes more that
+    # Seen from its price, a plan for all values is worth compiling, and worth two more processes to
     # share the work. For the values that come it is not.
     "jit": "off",
     "max_parallel_workers_per_gather": "0",
