@@ -18,7 +18,6 @@ import msgspec
 from parsec.client.failure import FlowError
 from parsec.data.device_file import AnyDeviceFile, load_device_file
 from parsec.data.ids import DeviceID
-from parsec.data.peer_text import terminal_safe
 from parsec.wire.msgpack import MalformedError
 
 LARGEST_DEVICE_FILE = 1024 * 1024
@@ -394,6 +393,8 @@ def _explained(path: Path, verb: str) -> Iterator[None]:
 
 
 def _shown(path: Path) -> str:
+    from parsec.data.peer_text import terminal_safe
+
     return terminal_safe(str(path), limit=1000)
 
 

@@ -2,7 +2,6 @@
 
 import enum
 import re
-import unicodedata
 from functools import cache
 from typing import TYPE_CHECKING, ClassVar, Self, TypeAlias
 
@@ -56,6 +55,10 @@ class _BoundedText(Text):
         # most into one: beyond this bound no need to try.
         if len(text) > 4 * cls.max_bytes:
             raise cls._too_long()
+        if text.isascii():
+            return text
+        import unicodedata
+
         return unicodedata.normalize("NFC", text)
 
     @classmethod
@@ -316,6 +319,10 @@ _OTHER_WORD_CHARACTERS = frozenset(
 
 
 def _is_word_character(character: str) -> bool:
+    if character.isascii():
+        return character.isalnum() or character == "_"
+    import unicodedata
+
     category = unicodedata.category(character)
     return (
         category[0] in "LM" or category in _WORD_CATEGORIES or character in _OTHER_WORD_CHARACTERS

@@ -4,7 +4,6 @@ The rules are those of the WHATWG URL standard for schemes with a host, less the
 only serve to deceive: backslashes as slashes and dot segments in paths.
 """
 
-import base64
 import re
 import urllib.parse
 from collections.abc import Sequence
@@ -74,6 +73,8 @@ def decode_payload(text: str) -> bytes:
     """Read base64url as it is written: no padding, unused bits zero. Raises UrlError."""
     if not re.fullmatch(r"[A-Za-z0-9_-]*", text) or len(text) % 4 == 1:
         raise UrlError("this is not base64url")
+    import base64
+
     payload = base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))
     if encode_payload(payload) != text:
         raise UrlError("the last character of this base64url holds bits that nobody reads")
@@ -82,6 +83,8 @@ def decode_payload(text: str) -> bytes:
 
 def encode_payload(payload: bytes) -> str:
     """Write base64url without padding."""
+    import base64
+
     return base64.urlsafe_b64encode(payload).decode("ascii").rstrip("=")
 
 

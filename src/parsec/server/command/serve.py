@@ -87,9 +87,10 @@ def told_failures(settings: Settings) -> Iterator[None]:
 def tell_start(settled: Settled) -> None:
     """Tell the operator, and the log, what starts."""
     settings = settled.settings
+    # First into the log: who reads the line may do with that what they like.
+    _log.info("starting", version=__version__, **_told(settings))
     for line in (*settled.notices, start_line(settings)):
         click.echo(line)
-    _log.info("starting", version=__version__, **_told(settings))
 
 
 async def _serve(
