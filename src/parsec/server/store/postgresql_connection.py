@@ -1,9 +1,9 @@
 """One connection to PostgreSQL, and what its failures mean; the only importer of asyncpg."""
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from time import monotonic
-from typing import Any
+from typing import Any, TypeVar
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
 import asyncpg  # type: ignore[import-untyped]
@@ -77,6 +77,8 @@ _CUT_OFF = (
 
 _log = structlog.get_logger()
 
+T = TypeVar("T")
+
 
 class PostgresqlConnection:
     """Runs statements, one after the other."""
@@ -90,22 +92,41 @@ class PostgresqlConnection:
 
     async def rows(self, sql: str, /, *values: object) -> Sequence[Row]:
         """Run one statement, with values for `$1`, `$2`… Raises StorageError."""
-        self._begin()
-        try:
-            rows: Sequence[Row] = await self._connection.fetch(sql, *values)
-        except _BUGS:
-            raise
-        except _UNAVAILABLE as error:
-            raise _failure(error) from error
-        finally:
-            self._begun = None
-        return rows
+        return await self._answer(self._connection.fetch(sql, *values), bugs=_BUGS)
 
     async def run(self, script: str, /) -> None:
         """Run statements that take and give nothing. Raises StorageError."""
+        await self._answer(self._connection.execute(script))
+
+    async def listen(self, channel: str, called: Callable[[], None]) -> None:
+        """Have a function called at each notification, and at the end of the connection.
+
+        Raises StorageError.
+        """
+        self._connection.add_termination_listener(lambda *_: called())
+        await self._answer(self._connection.add_listener(channel, lambda *_: called()))
+
+    def is_closed(self) -> bool:
+        """Whether nothing can be done with it any more."""
+        return bool(self._connection.is_closed())
+
+    def terminate(self) -> None:
+        """Let go at once, without a word to the other side; it undoes what is not committed."""
+        self._end_watch()
+        self._connection.terminate()
+
+    async def close(self) -> None:
+        """Let go properly."""
+        self._end_watch()
+        await self._connection.close()
+
+    async def _answer(self, awaited: Awaitable[T], *, bugs: tuple[type[Exception], ...] = ()) -> T:
+        """What the database answers, if it does in time. Raises StorageError, or one of `bugs`."""
         self._begin()
         try:
-            await self._connection.execute(script)
+            return await awaited
+        except bugs:
+            raise
         except _UNAVAILABLE as error:
             raise _failure(error) from error
         finally:
@@ -130,34 +151,6 @@ class PostgresqlConnection:
             return
         _log.warning("the database does not answer", seconds=self._limit)
         self.terminate()
-
-    async def listen(self, channel: str, called: Callable[[], None]) -> None:
-        """Have a function called at each notification, and at the end of the connection.
-
-        Raises StorageError.
-        """
-        self._connection.add_termination_listener(lambda *_: called())
-        self._begin()
-        try:
-            await self._connection.add_listener(channel, lambda *_: called())
-        except _UNAVAILABLE as error:
-            raise _failure(error) from error
-        finally:
-            self._begun = None
-
-    def is_closed(self) -> bool:
-        """Whether nothing can be done with it any more."""
-        return bool(self._connection.is_closed())
-
-    def terminate(self) -> None:
-        """Let go at once, without a word to the other side; it undoes what is not committed."""
-        self._end_watch()
-        self._connection.terminate()
-
-    async def close(self) -> None:
-        """Let go properly."""
-        self._end_watch()
-        await self._connection.close()
 
     def _end_watch(self) -> None:
         if self._watch is not None:
