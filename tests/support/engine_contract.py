@@ -12,7 +12,7 @@ from parsec.data.instant import Instant
 from parsec.data.people import OrganizationID
 from parsec.protocol.events import PingedEvent
 from parsec.server.records import AnyEvent, EventID, Notification, UserUnfrozen
-from parsec.server.store.engine import Engine, Row, Transaction
+from parsec.server.store.engine import Engine, Row, StorageError, Transaction
 from parsec.server.store.event_memory import MEMORY, events_behind, last_event_id
 
 _ADD = """
@@ -24,6 +24,10 @@ INSERT INTO organization (
     organization_id, bootstrap_token_digest, created_on, bootstrapped_on,
     user_profile_outsider_allowed, realm_minimum_archiving_period
 ) VALUES ('a', :token, :low, :none, 1, 0)"""
+_NAMED = "SELECT organization_id, created_on FROM organization WHERE organization_id = :name"
+_SINCE = """
+SELECT organization_id FROM organization
+WHERE created_on >= :since AND organization_id > :behind"""
 _ALL = "SELECT organization_id FROM organization ORDER BY organization_id"
 
 
@@ -408,6 +412,74 @@ class EngineContract:
             await add(transaction, "a")
 
         assert await names(engine) == ["a"]
+
+    async def test_look_ups_at_the_same_time_find_each_their_own(self, engine: Engine) -> None:
+        known = ["a", "b", "", "é", "NULL", "{x,'y'}", '"', "\\", "nul\0", "\ufdd0", "\ufdd00"]
+        async with engine.transaction(write=True) as transaction:
+            for number, name in enumerate(known):
+                await transaction.rows(_ADD, organization_id=name, created_on=number)
+
+        asked = [*known, "nobody", "mark", *known * 10]
+        found = await asyncio.gather(*(engine.rows(_NAMED, name=name) for name in asked))
+
+        expected = {name: [(name, number)] for number, name in enumerate(known)}
+        assert [[tuple(row) for row in rows] for rows in found] == [
+            expected.get(name, []) for name in asked
+        ]
+
+    async def test_a_look_up_may_find_several(self, engine: Engine) -> None:
+        async with engine.transaction(write=True) as transaction:
+            for number, name in enumerate("abcde"):
+                await transaction.rows(_ADD, organization_id=name, created_on=number)
+
+        found = await asyncio.gather(
+            engine.rows(_SINCE, since=1 << 40, behind=""),
+            engine.rows(_SINCE, since=2, behind=""),
+            engine.rows(_SINCE, behind="b", since=-1),
+            engine.rows(_NAMED, name="a"),
+        )
+
+        assert [{row[0] for row in rows} for rows in found] == [
+            set(),
+            {"c", "d", "e"},
+            {"c", "d", "e"},
+            {"a"},
+        ]
+
+    async def test_a_look_up_sees_what_was_committed_before(self, engine: Engine) -> None:
+        async def written_and_found(name: str) -> bool:
+            before = await engine.rows(_NAMED, name=name)
+            async with engine.transaction(write=True) as transaction:
+                await add(transaction, name)
+            return [len(before), len(await engine.rows(_NAMED, name=name))] == [0, 1]
+
+        tasks = (written_and_found(f"{number}") for number in range(20))
+        assert all(await asyncio.gather(*tasks))
+
+    async def test_whoever_hangs_up_takes_no_look_up_of_others_along(self, engine: Engine) -> None:
+        async with engine.transaction(write=True) as transaction:
+            await add(transaction, "a")
+        tasks = [asyncio.create_task(engine.rows(_NAMED, name="a")) for _ in range(4)]
+        # Long enough to ask; SQLite has answered by then.
+        await asyncio.sleep(0)
+
+        tasks[0].cancel()
+        tasks[2].cancel()
+
+        for task in (tasks[1], tasks[3]):
+            assert [tuple(row) for row in await task] == [("a", 0)]
+
+    async def test_a_look_up_that_is_wrong_is_told(self, engine: Engine) -> None:
+        wrong = "SELECT nothing FROM nowhere WHERE x = :name"
+
+        found = await asyncio.gather(
+            *(engine.rows(wrong, name=name) for name in "ab"),
+            engine.rows(_NAMED, name="a"),
+            return_exceptions=True,
+        )
+
+        assert [type(one) for one in found[:2]] == [StorageError] * 2
+        assert found[2] == []
 
     @pytest.mark.parametrize("write", [False, True])
     async def test_a_second_statement_where_one_was_promised_is_a_bug(

@@ -68,7 +68,7 @@ class PostgresqlDatabase(msgspec.Struct, frozen=True, kw_only=True):
     url: Secret
     min_connections: int = 1
     """Opened at the start; the one for notifications counts."""
-    max_connections: int = 10
+    max_connections: int = 7
     attempts: int = 10
     """How often to try to connect before giving up."""
     pause: float = 1.0

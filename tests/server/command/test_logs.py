@@ -1,15 +1,22 @@
 """What the log never holds (server-core.md 1.6, 20.18)."""
 
+import contextvars
 import json
 import logging
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
 import structlog
+from structlog.typing import Processor
 
+from parsec.data.instant import Instant
 from parsec.server.command.failure import Failure
-from parsec.server.command.logs import configure_logs, harmless, make_harmless, quick_lines
+from parsec.server.command.log_lines import harmless, make_harmless, name_request, quick_lines
+from parsec.server.command.logs import configure_logs
+from parsec.server.http.edge import REQUEST
 
 TOKEN = "xBCHa3dE9fXyZ0123456789abc"
 
@@ -121,13 +128,33 @@ def test_a_log_that_cannot_be_written_is_told(tmp_path: Path) -> None:
         {},
     ],
 )
-@pytest.mark.parametrize("timestamp", [{}, {"timestamp": "2026-01-02T03:04:05.000006Z"}])
+@pytest.mark.parametrize("request_name", [None, "0123456789abcdef"])
 def test_lines_for_no_terminal_look_as_structlog_renders_them(
-    fields: dict[str, object], timestamp: dict[str, object]
+    fields: dict[str, object], request_name: str | None
 ) -> None:
     renderer = structlog.dev.ConsoleRenderer(colors=False)
-    event = {"event": "rpc", "level": "warning", **fields, **timestamp}
+    full: list[Processor] = [
+        *(name_request, structlog.processors.add_log_level, make_harmless),
+        renderer,
+    ]
+    quick = quick_lines(full, clock=None)
 
-    line = quick_lines(renderer)(None, "info", dict(event))
+    def check() -> None:
+        if request_name is not None:
+            REQUEST.set(request_name)
+        expected: Any = {"event": "rpc", **fields}
+        for processor in full:
+            expected = processor(None, "warning", expected)
+        for _ in ("at first", "from memory"):
+            assert quick(None, "warning", {"event": "rpc", **fields}) == expected
 
-    assert line == renderer(None, "info", make_harmless(None, "info", dict(event)))
+    contextvars.Context().run(check)
+
+
+@pytest.mark.parametrize("now", [0, 1_793_358_245_000_006, 1_793_358_245_999_999])
+def test_lines_for_no_terminal_begin_with_their_date(now: int) -> None:
+    quick = quick_lines([], clock=lambda: Instant(now))
+
+    date = datetime.fromtimestamp(now // 1_000_000, UTC).replace(microsecond=now % 1_000_000)
+    expected = date.isoformat(timespec="microseconds").replace("+00:00", "Z")
+    assert str(quick(None, "info", {"event": "rpc"})).startswith(f"{expected} [info     ] rpc")

@@ -9,7 +9,7 @@ import structlog
 from structlog.testing import LogCapture
 
 from parsec.protocol.organization import OrganizationInfo
-from parsec.server.command.logs import name_request
+from parsec.server.command.log_lines import name_request
 from parsec.server.http import rpc
 from parsec.server.http.edge import REQUEST
 from parsec.server.store.engine import StorageError

@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 
 from parsec.server.store.dialect import (
     Statement,
+    for_many,
     numbered,
     postgresql_schema,
     text_with_nul,
@@ -38,6 +39,15 @@ def test_what_is_for_postgresql_alone_is_a_comment_elsewhere() -> None:
     statement = "SELECT a FROM t WHERE b = :b /* PostgreSQL: FOR SHARE */"
 
     assert numbered(statement).text == "SELECT a FROM t WHERE b = $1 FOR SHARE"
+
+
+def test_a_statement_for_many_values_takes_arrays_in_the_order_of_their_first_use() -> None:
+    statement = for_many("SELECT :b, ':a' FROM t WHERE x = :a AND y = :b", ("bytea", "text"))
+
+    words = " ".join(statement.text.split())
+    assert statement.names == ("b", "a")
+    assert "unnest($1::bytea[], $2::text[]) WITH ORDINALITY AS asked(b, a, place)" in words
+    assert "(SELECT asked.b, ':a' FROM t WHERE x = asked.a AND y = asked.b)" in words
 
 
 def test_a_cast_may_follow_a_parameter() -> None:

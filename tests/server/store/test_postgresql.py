@@ -17,7 +17,8 @@ from parsec.server.store import (
 from parsec.server.store.engine import Engine, OutOfReachError, SchemaError, StorageError
 from parsec.server.store.migrations import Migration
 from parsec.server.store.postgresql import PostgresqlEngine
-from parsec.server.store.postgresql_connection import connect
+from parsec.server.store.postgresql_connection import PostgresqlConnection, connect
+from parsec.server.store.postgresql_lookups import MOST
 from tests.support.engine_contract import EngineContract, add, names, ping
 from tests.support.postgresql import (
     PromptEngine,
@@ -449,6 +450,81 @@ async def test_without_prepared_statements_it_works_too(place: str) -> None:
 
         await ear.hears("a")
         assert await names(engine) == ["a"]
+
+
+# --- Look-ups ---
+
+_SLOWLY = "SELECT pg_sleep(60) WHERE :name <> ''"
+_SLEEPER = """
+SELECT count(*) > 0 FROM pg_stat_activity
+WHERE application_name = '{name}' AND wait_event = 'PgSleep'"""
+
+
+async def look_up(engine: Engine, sql: str, count: int) -> list[Any]:
+    """What becomes of so many at the same time."""
+    asked = (engine.rows(sql, name=f"{number}") for number in range(count))
+    return await asyncio.gather(*asked, return_exceptions=True)
+
+
+@pytest.fixture
+def statements(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """All that are run."""
+    ran: list[str] = []
+    run = PostgresqlConnection.rows
+
+    async def noted(connection: PostgresqlConnection, sql: str, /, *values: object) -> Any:
+        ran.append(sql)
+        return await run(connection, sql, *values)
+
+    monkeypatch.setattr(PostgresqlConnection, "rows", noted)
+    return ran
+
+
+async def test_look_ups_at_the_same_time_share_statements(
+    place: str, statements: list[str]
+) -> None:
+    async with open_engine(place) as engine:
+        assert await names(engine) == []
+        statements.clear()
+
+        found = await look_up(engine, "SELECT :name::text", 2 * MOST + 1)
+
+    assert [tuple(row) for (row,) in found] == [(f"{number}",) for number in range(2 * MOST + 1)]
+    assert len(statements) == 3
+
+
+async def test_look_ups_that_nobody_waits_for_any_more_are_not_made(
+    place: str, statements: list[str]
+) -> None:
+    async with open_engine(place) as engine:
+        assert await names(engine) == []
+        statements.clear()
+        tasks = [asyncio.create_task(engine.rows("SELECT :name::text", name=x)) for x in "abc"]
+        await asyncio.sleep(0)
+        tasks[0].cancel()
+        tasks[2].cancel()
+        assert [tuple(row) for row in await tasks[1]] == [("b",)]
+
+        tasks = [asyncio.create_task(engine.rows("SELECT :name::text", name=x)) for x in "de"]
+        await asyncio.sleep(0)
+        for task in tasks:
+            task.cancel()
+        assert [tuple(row) for row in await engine.rows("SELECT :name::text", name="f")] == [("f",)]
+
+    # Each as if it had been alone.
+    assert statements == ["SELECT $1::text"] * 2
+
+
+async def test_look_ups_whose_connection_is_lost_fail_all(place: str) -> None:
+    url, name = named(place)
+    async with open_engine(url) as engine:
+        sleeping = asyncio.create_task(look_up(engine, _SLOWLY, 3))
+        await eventually(lambda: is_true(_SLEEPER.format(name=name)))
+        await cut_off(name)
+
+        assert [type(one) for one in await sleeping] == [OutOfReachError] * 3
+        await eventually(lambda: all_are_closed(engine))
+        assert await look_up(engine, "SELECT 1 WHERE :name = ''", 2) == [[], []]
 
 
 async def test_connections_are_made_at_the_start_as_wanted(place: str) -> None:

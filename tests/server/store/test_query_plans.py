@@ -12,8 +12,8 @@ from typing import Any, NamedTuple
 import pytest
 
 import parsec.server.store
-from parsec.server.store import migrations
-from parsec.server.store.dialect import numbered, postgresql_schema
+from parsec.server.store import authentication, migrations, organization
+from parsec.server.store.dialect import Statement, for_many, numbered, postgresql_schema
 from parsec.server.store.postgresql_connection import PostgresqlConnection, connect
 from tests.support.postgresql import needs_postgresql, new_place_for_a_process, some_database
 
@@ -105,22 +105,39 @@ def _table(statement: Named, called: str) -> str:
 
 
 @pytest.fixture(scope="module")
-def explain() -> Iterator[Callable[[str], Any]]:
+def explain() -> Iterator[Callable[[Statement], Any]]:
     """Plans of a filled database, with the settings of a server's sessions."""
     with new_place_for_a_process() as url, asyncio.Runner() as runner:
         connection = runner.run(_filled(url))
-        yield lambda sql: runner.run(_plan(connection, sql))
+        yield lambda statement: runner.run(_plan(connection, statement))
         runner.run(connection.close())
 
 
 @needs_postgresql
 @EACH_STATEMENT
 def test_postgresql_reads_no_growing_table_as_a_whole(
-    explain: Callable[[str], Any], statement: Named
+    explain: Callable[[Statement], Any], statement: Named
 ) -> None:
-    plan = explain(statement.sql)
+    plan = explain(numbered(statement.sql))
 
     assert _growing(statement, set(_read_whole(plan))) == set(), json.dumps(plan, indent=1)
+
+
+@needs_postgresql
+@pytest.mark.parametrize(
+    ("sql", "types"),
+    [
+        (authentication.AUTHOR, ("bytea", "text")),
+        (authentication.INVITED, ("bytea", "text")),
+        (organization.ORGANIZATION, ("text",)),
+    ],
+)
+def test_postgresql_looks_up_many_authors_by_index_too(
+    explain: Callable[[Statement], Any], sql: str, types: tuple[str, ...]
+) -> None:
+    plan = explain(for_many(sql, types))
+
+    assert set(_read_whole(plan)) <= set(OFTEN_SMALL), json.dumps(plan, indent=1)
 
 
 async def _filled(url: str) -> PostgresqlConnection:
@@ -134,8 +151,7 @@ async def _filled(url: str) -> PostgresqlConnection:
     return connection
 
 
-async def _plan(connection: PostgresqlConnection, sql: str) -> Any:
-    statement = numbered(sql)
+async def _plan(connection: PostgresqlConnection, statement: Statement) -> Any:
     values = f"({', '.join(['NULL'] * len(statement.names))})" if statement.names else ""
     await connection.run(f"PREPARE planned AS {statement.text}")
     try:

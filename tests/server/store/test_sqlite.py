@@ -262,6 +262,11 @@ async def pile(engine: SqliteEngine, size: int) -> None:
         await transaction.rows("INSERT INTO heap VALUES (:content)", content=bytes(size))
 
 
+async def pile_at_once(engine: SqliteEngine, size: int) -> None:
+    async with engine.transaction(write=True, single=True) as transaction:
+        await transaction.rows("INSERT INTO heap VALUES (:content)", content=bytes(size))
+
+
 async def heap(engine: SqliteEngine) -> list[int]:
     async with engine.transaction(write=False) as transaction:
         return [size for (size,) in await transaction.rows("SELECT length(content) FROM heap")]
@@ -277,6 +282,50 @@ async def test_what_was_told_to_fail_by_a_full_disk_was_not_kept(tmp_path: Path)
 
     assert [type(result) for result in results] == [StorageError, StorageError, type(None)]
     assert await heap(engine) == [2]
+    await engine.close()
+
+
+async def test_single_statements_that_found_the_disk_full_take_their_batch_along(
+    tmp_path: Path,
+) -> None:
+    engine = await filled_up(tmp_path / "parsec.sqlite")
+
+    results = await asyncio.gather(
+        *(pile_at_once(engine, size) for size in (1, 200_000, 2)),
+        pile(engine, 3),
+        return_exceptions=True,
+    )
+    await pile_at_once(engine, 4)
+
+    assert [type(result) for result in results] == [StorageError] * 4
+    assert await heap(engine) == [4]
+    await engine.close()
+
+
+async def test_a_single_statement_that_fails_takes_no_other_along(tmp_path: Path) -> None:
+    engine = SqliteEngine(tmp_path / "parsec.sqlite")
+    await engine.migrate()
+
+    async def write(name: str) -> None:
+        async with engine.transaction(write=True, single=True) as transaction:
+            await add(transaction, name)
+
+    results = await asyncio.gather(*map(write, "abab"), return_exceptions=True)
+
+    assert list(map(type, results)) == [type(None)] * 2 + [sqlite3.IntegrityError] * 2
+    assert await names(engine) == ["a", "b"]
+    await engine.close()
+
+
+async def test_a_single_statement_whose_caller_hangs_up_tells_the_others(tmp_path: Path) -> None:
+    engine = await filled_up(tmp_path / "parsec.sqlite")
+    tasks = [asyncio.create_task(pile_at_once(engine, size)) for size in (1, 2, 3)]
+    await asyncio.sleep(0)
+
+    tasks[1].cancel()
+    await asyncio.gather(tasks[0], tasks[2])
+
+    assert {1, 3} <= set(await heap(engine))
     await engine.close()
 
 

@@ -1,9 +1,7 @@
 """Where the log goes and in which form; what is secret never gets there."""
 
 import logging
-import re
 import sys
-import unicodedata
 from collections.abc import MutableMapping
 from pathlib import Path
 from typing import Any, TextIO
@@ -12,13 +10,8 @@ import structlog
 from structlog.typing import Processor
 
 from parsec.server.command.failure import Failure
-from parsec.server.http.edge import REQUEST
-
-# Tokens of invitations, bootstraps and resets travel in addresses and headers.
-_SECRETS = re.compile(r"(?P<before>\bBearer\s+|[?&]p=|%3[Ff]p%3[Dd]|%26p%3[Dd])[^\s&\"']+")
-
-# Nothing that a secret would follow, and nothing that a line must not hold: most values.
-_PLAIN = re.compile(r"[A-Za-z0-9_./:@+-]*")
+from parsec.server.command.log_lines import make_harmless, name_request, quick_lines
+from parsec.server.service.context import system_clock
 
 
 def configure_logs(
@@ -51,17 +44,6 @@ def configure_logs(
     return stream
 
 
-def harmless(text: str) -> str:
-    """The text without the tokens that it may hold, and without what could forge a log line."""
-    if _PLAIN.fullmatch(text):
-        return text
-    redacted = _SECRETS.sub(lambda match: f"{match['before']}…", text)
-    return "".join(
-        "�" if unicodedata.category(character) in ("Cc", "Cf", "Cs", "Zl", "Zp") else character
-        for character in redacted
-    )
-
-
 def _opened(file: Path, *, empty: bool) -> TextIO:
     try:
         if empty:
@@ -70,17 +52,6 @@ def _opened(file: Path, *, empty: bool) -> TextIO:
         return file.open("a", encoding="utf-8", buffering=1)
     except OSError as error:
         raise Failure(f"cannot write the log to {file}: {error.strerror}") from error
-
-
-def name_request(
-    _logger: Any, _method: str, event: MutableMapping[str, Any]
-) -> MutableMapping[str, Any]:
-    """Have a line say for which request it was written."""
-    # Of structlog's own variables only this one would be used, at twenty times the cost.
-    request = REQUEST.get(None)
-    if request is not None:
-        event["request"] = request
-    return event
 
 
 def _named(worker: int) -> Processor:
@@ -107,60 +78,10 @@ def _processors(form: str, *, colors: bool) -> list[Processor]:
     renderer = structlog.dev.ConsoleRenderer(
         colors=colors, exception_formatter=structlog.dev.plain_traceback
     )
+    processors: list[Processor] = [*shared, make_harmless, renderer]
     if colors:
-        return [*shared, make_harmless, renderer]
-    return [*shared, quick_lines(renderer)]
-
-
-def quick_lines(renderer: Processor) -> Processor:
-    """The lines of requests as `renderer` shows them once they are harmless, in less time.
-
-    Logging was half of what a small request cost.
-    """
-
-    def shown(logger: Any, method: str, event: MutableMapping[str, Any]) -> Any:
-        if not _RARE.isdisjoint(event):
-            return renderer(logger, method, make_harmless(logger, method, event))
-        timestamp = event.pop("timestamp", None)
-        head = f"[{event.pop('level'):9}] {harmless(event.pop('event')):30}"
-        if timestamp is not None:
-            head = f"{timestamp} {head}"
-        names = sorted(event)
-        values = [event[name] for name in names]
-        texts = [value if isinstance(value, str) else repr(value) for value in values]
-        # One look at all of them, as hardly any line holds what must be looked at.
-        if not _PLAIN.fullmatch("".join(texts)):
-            texts = [_value(value) for value in values]
-        fields = [f"{name}={text}" for name, text in zip(names, texts, strict=True)]
-        return " ".join([head, *fields]).rstrip()
-
-    return shown
-
-
-_RARE = frozenset(("exception", "exc_info", "stack", "logger", "logger_name"))
-
-
-def _value(value: object) -> str:
-    if not isinstance(value, str):
-        return repr(value)
-    text = harmless(value)
-    return text if set(text).isdisjoint(" \t=\r\n\"'") else repr(text)
-
-
-def make_harmless(
-    _logger: Any, _method: str, event: MutableMapping[str, Any]
-) -> MutableMapping[str, Any]:
-    for name, value in event.items():
-        if name == "exception":
-            event[name] = _harmless_lines(value)
-        elif isinstance(value, str):
-            event[name] = harmless(value)
-    return event
-
-
-def _harmless_lines(text: str) -> str:
-    """A traceback, none of whose lines looks like the beginning of an entry of the log."""
-    return "\n".join(f"  {harmless(line)}" for line in text.splitlines())
+        return processors
+    return [quick_lines(processors, clock=None if form == "CONSOLE_NO_TIMESTAMP" else system_clock)]
 
 
 class _Forward(logging.Handler):

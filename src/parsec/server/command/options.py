@@ -204,7 +204,7 @@ _DATABASE = (
     option(
         "--db-max-connections",
         type=click.IntRange(min=2),
-        default=10,
+        default=7,
         show_default=True,
         help="Most connections to PostgreSQL; one is for events.",
     ),

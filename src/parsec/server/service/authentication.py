@@ -43,8 +43,7 @@ async def anonymous_context(
 
     Where anybody may bootstrap an organization, `may_create` lets the command decide.
     """
-    async with server.engine.transaction(write=False, single=True) as transaction:
-        found = await organization.organization(transaction, organization_id)
+    found = await organization.organization(server.engine, organization_id)
     if found is not None or not (may_create and server.settings.spontaneous_organization_bootstrap):
         rules.check_organization(found)
     return AnonymousContext(
@@ -60,8 +59,7 @@ async def invited_context(
     server: Server, caller: Caller, organization_id: OrganizationID, token: AccessToken
 ) -> InvitedContext:
     """Whoever holds the token of an invitation may call. Raises Rejected."""
-    async with server.engine.transaction(write=False, single=True) as transaction:
-        found = await authentication.invited(transaction, organization_id, token)
+    found = await authentication.invited(server.engine, organization_id, token)
     rules.check_invited(found)
     return InvitedContext(
         server=server,
@@ -82,8 +80,7 @@ async def authenticated_context(
     despite_tos: bool = False,
 ) -> AuthenticatedContext:
     """The devices of the organization's users may call. Raises Rejected."""
-    async with server.engine.transaction(write=False, single=True) as transaction:
-        found = await authentication.author(transaction, organization_id, token.device_id)
+    found = await authentication.author(server.engine, organization_id, token.device_id)
     rules.check_token(found, token, now=caller.now)
     author = rules.check_author(found, despite_tos=despite_tos)
     return AuthenticatedContext(

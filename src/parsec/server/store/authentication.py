@@ -6,7 +6,7 @@ from typing import Any
 from parsec.data.ids import AccessToken, DeviceID
 from parsec.data.people import OrganizationID
 from parsec.server.records import Author, Invited, OrganizationRecord
-from parsec.server.store.engine import Transaction
+from parsec.server.store.engine import Reader
 from parsec.server.store.invite import INVITATION_COLUMNS, INVITATION_JOINS, invitation_record
 from parsec.server.store.organization import organization_record
 from parsec.server.store.user import device_record, user_record
@@ -47,10 +47,10 @@ WHERE organization.organization_id = :organization_id"""  # noqa: S608  (of cons
 
 
 async def author(
-    transaction: Transaction, organization_id: OrganizationID, device_id: DeviceID
+    reader: Reader, organization_id: OrganizationID, device_id: DeviceID
 ) -> Author | OrganizationRecord | None:
     """Whose device that is; only the organization where it has no such device, if there is one."""
-    rows = await transaction.rows(AUTHOR, organization_id=organization_id, device_id=device_id)
+    rows = await reader.rows(AUTHOR, organization_id=organization_id, device_id=device_id)
     if not rows:
         return None
     return _author(tuple(rows[0]))
@@ -71,10 +71,10 @@ def _author(row: tuple[Any, ...]) -> Author | OrganizationRecord:
 
 
 async def invited(
-    transaction: Transaction, organization_id: OrganizationID, token: AccessToken
+    reader: Reader, organization_id: OrganizationID, token: AccessToken
 ) -> Invited | OrganizationRecord | None:
     """Which invitation has that token; only the organization where none has it."""
-    rows = await transaction.rows(INVITED, organization_id=organization_id, token=token)
+    rows = await reader.rows(INVITED, organization_id=organization_id, token=token)
     if not rows:
         return None
     row = rows[0]

@@ -10,8 +10,10 @@ from parsec.server.store.engine import (
     Engine,
     Listener,
     MigrationState,
+    Row,
     StorageError,
     Transaction,
+    Value,
 )
 
 
@@ -32,6 +34,17 @@ class CountedEngine:
         Raises SchemaError; earlier steps then stay.
         """
         await self._engine.migrate(count=count)
+
+    async def rows(self, sql: str, /, **values: Value) -> Sequence[Row]:
+        """Look up a few rows, with values for `:name` parameters; counted as a transaction."""
+        failed = False
+        try:
+            return await self._engine.rows(sql, **values)
+        except StorageError:
+            failed = True
+            raise
+        finally:
+            self._meter.transaction(write=False, failed=failed)
 
     def transaction(
         self, *, write: bool, single: bool = False

@@ -5,6 +5,7 @@ columns that number themselves (a number that must follow another one has a row 
 """
 
 import re
+from collections.abc import Callable
 from functools import cache
 
 import msgspec
@@ -38,11 +39,30 @@ class Statement(msgspec.Struct, frozen=True):
 @cache  # All statements are constants.
 def numbered(sql: str) -> Statement:
     """A statement with `:name` parameters as PostgreSQL takes it, with `$1`, `$2`…"""
+    return _replaced(sql, lambda _, number: f"${number}")
+
+
+@cache
+def for_many(sql: str, types: tuple[str, ...]) -> Statement:
+    """The same for many values of each parameter, in arrays; `types` are those of the values.
+
+    Each row that is found begins with the place in them, from 1 on, of the values it was found for.
+    """
+    inner = _replaced(sql, lambda name, _: f"asked.{name}")
+    arrays = ", ".join(f"${number}::{kind}[]" for number, kind in enumerate(types, 1))
+    text = f"""
+SELECT asked.place, found.*
+FROM unnest({arrays}) WITH ORDINALITY AS asked({", ".join(inner.names)}, place)
+CROSS JOIN LATERAL ({inner.text}) AS found"""  # noqa: S608  (of constants)
+    return Statement(text, inner.names)
+
+
+def _replaced(sql: str, spelled: Callable[[str, int], str]) -> Statement:
     numbers: dict[str, int] = {}
 
     def replaced(match: re.Match[str]) -> str:
         name = match["name"]
-        return f"${numbers.setdefault(name, len(numbers) + 1)}" if name else match[0]
+        return spelled(name, numbers.setdefault(name, len(numbers) + 1)) if name else match[0]
 
     text = _PARTS.sub(replaced, _FOR_POSTGRESQL.sub(r"\g<text>", sql))
     return Statement(text, tuple(numbers))

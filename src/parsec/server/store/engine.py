@@ -41,11 +41,15 @@ class MigrationState(msgspec.Struct, frozen=True, kw_only=True):
     applied: bool
 
 
-class Transaction(Protocol):
-    """Statements that see one state of the database and take effect together."""
+class Reader(Protocol):
+    """What answers statements, be it together or each by itself."""
 
     async def rows(self, sql: str, /, **values: Value) -> Sequence[Row]:
         """Run one statement, with values for its `:name` parameters."""
+
+
+class Transaction(Reader, Protocol):
+    """Statements that see one state of the database and take effect together."""
 
     async def lock(self, topic: str, /, *, share: bool = False) -> None:
         """Keep other writers away from a topic until the end; lock first, then read.
@@ -89,8 +93,8 @@ class Use(enum.Enum):
     """What is there and nobody writes; nothing is left beside it."""
 
 
-class Engine(Protocol):
-    """A database."""
+class Engine(Reader, Protocol):
+    """A database. Its own `rows` looks up a few of them, in any order, with no transaction."""
 
     async def migrations(self) -> Sequence[MigrationState]:
         """The migrations of this version, oldest first. Raises SchemaError."""

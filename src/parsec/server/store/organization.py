@@ -6,7 +6,7 @@ from parsec.crypto.keys import HashDigest, VerifyKey
 from parsec.data.instant import Instant
 from parsec.data.people import OrganizationID, UserProfile
 from parsec.server.records import OrganizationRecord, ProfileCount, TermsOfService
-from parsec.server.store.engine import Row, Transaction
+from parsec.server.store.engine import Reader, Row, Transaction
 from parsec.server.store.stored import stored_text
 
 ORGANIZATION = """
@@ -76,10 +76,10 @@ GROUP BY 1, 2"""
 
 
 async def organization(
-    transaction: Transaction, organization_id: OrganizationID
+    reader: Reader, organization_id: OrganizationID
 ) -> OrganizationRecord | None:
     """The organization of that name."""
-    rows = await transaction.rows(ORGANIZATION, organization_id=organization_id)
+    rows = await reader.rows(ORGANIZATION, organization_id=organization_id)
     return organization_record(rows[0]) if rows else None
 
 

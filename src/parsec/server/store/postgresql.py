@@ -39,8 +39,11 @@ from parsec.server.store.postgresql_connection import (
     STATEMENT_SECONDS,
     PostgresqlConnection,
     connect,
+    may_be_broken,
+    run_alone,
 )
 from parsec.server.store.postgresql_events import EAR_SECONDS, Delivery, publish
+from parsec.server.store.postgresql_lookups import LookUps
 
 _BEGIN_READ = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
 _BEGIN_WRITE = "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE"
@@ -68,6 +71,7 @@ class PostgresqlEngine:
         self._database = database
         # One of the connections is for listening.
         self._pool = Pool(self._connect, limit=database.max_connections - 1)
+        self._look_ups = LookUps(self._pool)
         self._delivery = Delivery(self._ear, attempts=database.attempts, pause=database.pause)
         self._is_open = False
         self._opening = asyncio.Lock()
@@ -91,6 +95,12 @@ class PostgresqlEngine:
             await _migrate(connection, migrations.known_migrations()[:count])
         finally:
             await connection.close()
+
+    async def rows(self, sql: str, /, **values: Value) -> Sequence[Row]:
+        """Look up a few rows, with values for the `:name` parameters of the statement."""
+        if not self._is_open:
+            await self._open()
+        return await self._look_ups.rows(sql, values)
 
     def transaction(
         self, *, write: bool, single: bool = False
@@ -204,17 +214,9 @@ class _SingleStatement(SingleStatement):
         assert not self._has_run, "more than a single statement"
         self._has_run = True
         statement = numbered(sql)
-        connection = await self._pool.acquire()
-        try:
-            return await connection.rows(
-                statement.text, *[values[name] for name in statement.names]
-            )
-        except BaseException as error:
-            if _may_be_broken(error):
-                connection.terminate()
-            raise
-        finally:
-            self._pool.release(connection)
+        return await run_alone(
+            self._pool, statement.text, [values[name] for name in statement.names]
+        )
 
 
 class _Transaction(AbstractAsyncContextManager[Transaction]):
@@ -280,7 +282,7 @@ class _Transaction(AbstractAsyncContextManager[Transaction]):
         if connection is None:
             return
         try:
-            if _may_be_broken(error):
+            if may_be_broken(error):
                 connection.terminate()
             elif not connection.is_closed():
                 await connection.run("ROLLBACK")
@@ -305,11 +307,6 @@ class _Transaction(AbstractAsyncContextManager[Transaction]):
     def _give_back(self, connection: PostgresqlConnection) -> None:
         self._connection = None
         self._pool.release(connection)
-
-
-def _may_be_broken(error: BaseException) -> bool:
-    """Or still wait for others in a statement that was cancelled."""
-    return isinstance(error, StorageError) or not isinstance(error, Exception)
 
 
 def _lock_number(topic: str) -> int:

@@ -12,6 +12,7 @@ import structlog
 from parsec.server.settings import PostgresqlDatabase
 from parsec.server.store.dialect import text_with_nul, text_without_nul
 from parsec.server.store.engine import OutOfReachError, Row, StorageError
+from parsec.server.store.pool import Pool
 
 STATEMENT_SECONDS = 60.0
 """After which PostgreSQL is to give a statement up by itself."""
@@ -188,6 +189,29 @@ async def connect(
         message = "the URL of the database is malformed (is a password in it written with %XX?)"
         raise StorageError(message) from None
     return PostgresqlConnection(connection, statement_seconds=statement_seconds)
+
+
+async def run_alone(
+    pool: Pool[PostgresqlConnection], sql: str, values: Sequence[object]
+) -> Sequence[Row]:
+    """Run one statement that is a transaction by itself, its connection lent no longer than that.
+
+    Raises StorageError.
+    """
+    connection = await pool.acquire()
+    try:
+        return await connection.rows(sql, *values)
+    except BaseException as error:
+        if may_be_broken(error):
+            connection.terminate()
+        raise
+    finally:
+        pool.release(connection)
+
+
+def may_be_broken(error: BaseException) -> bool:
+    """Or still wait for others in a statement that was cancelled."""
+    return isinstance(error, StorageError) or not isinstance(error, Exception)
 
 
 def _arguments(

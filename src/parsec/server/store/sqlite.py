@@ -2,11 +2,11 @@
 
 Readers run where they stand, on the event loop, because a read takes microseconds. Writers take
 turns on one connection, each inside a savepoint of its own. The first of them opens a batch and
-asks for its commit; those that wait for their turn before that commit join the batch. The commit,
-which waits for the disk, runs in a worker thread and answers for the whole batch: nobody is told
-anything, neither caller nor listener, before what it rests on is on the disk. A full disk makes
-SQLite undo the whole batch in the middle: all its members then fail, and who comes next begins
-another one.
+asks for its commit; those that wait for their turn before that commit join the batch. Single
+statements need no turn: the commit runs them first. It waits for the disk in a worker thread and
+answers for the whole batch: nobody is told anything, neither caller nor listener, before what it
+rests on is on the disk. A full disk makes SQLite undo the whole batch in the middle: all its
+members then fail, and who comes next begins another one.
 """
 
 import asyncio
@@ -114,6 +114,14 @@ class SqliteEngine:
             raise
         _run(self._writer, "COMMIT")
 
+    async def rows(self, sql: str, /, **values: Value) -> Sequence[Row]:
+        """Look up a few rows, with values for the `:name` parameters of the statement."""
+        reader = self._lend()
+        try:
+            return _run(reader, sql, values)
+        finally:
+            self._readers.append(reader)
+
     def transaction(
         self, *, write: bool, single: bool = False
     ) -> AbstractAsyncContextManager[Transaction]:
@@ -166,7 +174,8 @@ class SqliteEngine:
         batch: _Batch | None = None
         try:
             async with self._turn:
-                batch = self._open_batch()
+                batch = self._next_batch()
+                self._begin(batch)
                 transaction = _Writing(self._writer)
                 try:
                     with _savepoint(self._writer):
@@ -183,25 +192,11 @@ class SqliteEngine:
             if batch is not None:
                 await asyncio.shield(batch.done)
 
-    async def _write_single(self, sql: str, values: Any) -> tuple[Sequence[Row], "_Batch"]:
-        """A statement that fails undoes by itself what it did: it needs no savepoint."""
-        batch: _Batch | None = None
-        try:
-            async with self._turn:
-                batch = self._open_batch()
-                try:
-                    rows = _run(self._writer, sql, values)
-                except BaseException as error:
-                    if not self._writer.in_transaction:
-                        self._fail(batch, error)
-                    raise
-                batch.is_dirty = True
-                return rows, batch
-        except BaseException:
-            # It may have failed over what another one of the batch wrote.
-            if batch is not None:
-                await asyncio.shield(batch.done)
-            raise
+    async def _write_single(self, sql: str, values: Any) -> Sequence[Row]:
+        """A statement that needs no turn of its own: the commit of a batch runs it."""
+        single = _Single(sql, values)
+        self._next_batch().singles.append(single)
+        return await single.kept
 
     def _remember(self, events: Sequence[AnyEvent]) -> None:
         for event in filter(is_remembered, events):
@@ -209,16 +204,21 @@ class SqliteEngine:
             if forgets_others(event):
                 _run(self._writer, FORGET, forgetting_values(event))
 
-    def _open_batch(self) -> "_Batch":
+    def _next_batch(self) -> "_Batch":
+        """The one that can still be joined; who joins first asks for its commit."""
         if self._batch is None:
-            # Where a failure was so bad that undoing failed too, that is made good first.
-            _abandon(self._writer)
-            _run(self._writer, "BEGIN IMMEDIATE")
             self._batch = _Batch()
             commit = asyncio.create_task(self._commit(self._batch))
             self._commits.add(commit)
             commit.add_done_callback(self._commits.discard)
         return self._batch
+
+    def _begin(self, batch: "_Batch") -> None:
+        if not batch.has_begun:
+            # Where a failure was so bad that undoing failed too, that is made good first.
+            _abandon(self._writer)
+            _run(self._writer, "BEGIN IMMEDIATE")
+            batch.has_begun = True
 
     async def _commit(self, batch: "_Batch") -> None:
         # Turns are given in the order of demand: who already waits for one joins the batch.
@@ -227,6 +227,7 @@ class SqliteEngine:
                 return
             self._batch = None
             try:
+                self._run_singles(batch)
                 await self._end(batch)
             except StorageError as error:
                 self._fail(batch, error)
@@ -238,7 +239,19 @@ class SqliteEngine:
             for event in batch.events:
                 self._deliver(event)
         finally:
-            batch.done.set_result(None)
+            batch.tell_kept()
+
+    def _run_singles(self, batch: "_Batch") -> None:
+        """One that fails has undone by itself what it did, unless all of the batch is undone."""
+        for single in batch.singles:
+            self._begin(batch)
+            try:
+                single.rows = _run(self._writer, single.sql, single.values)
+                batch.is_dirty = True
+            except Exception as error:
+                single.error = error
+                if not self._writer.in_transaction:
+                    raise
 
     def _fail(self, batch: "_Batch", error: BaseException) -> None:
         """Tell all members that nothing of the batch was kept."""
@@ -246,12 +259,12 @@ class SqliteEngine:
             self._batch = None
         failure = StorageError(f"the database did not keep the transaction: {error}")
         failure.__cause__ = error
-        batch.done.set_exception(failure)
-        # Those who would ask may all be cancelled.
-        batch.done.exception()
+        batch.tell_lost(failure)
         _abandon(self._writer)
 
     async def _end(self, batch: "_Batch") -> None:
+        if not batch.has_begun:
+            return
         if batch.is_dirty:
             loop = asyncio.get_running_loop()
             await loop.run_in_executor(self._worker, _run, self._writer, "COMMIT")
@@ -321,13 +334,46 @@ class TemporarySqliteEngine(SqliteEngine):
         shutil.rmtree(self._folder, ignore_errors=True)
 
 
+class _Single:
+    """A statement that is a transaction by itself, and what becomes of it."""
+
+    def __init__(self, sql: str, values: Any) -> None:
+        self.sql = sql
+        self.values = values
+        self.rows: Sequence[Row] = ()
+        self.error: Exception | None = None
+        self.kept: asyncio.Future[Sequence[Row]] = asyncio.get_running_loop().create_future()
+
+
 class _Batch:
     """Transactions that share a commit."""
 
     def __init__(self) -> None:
+        self.has_begun = False
         self.is_dirty = False
         self.events: list[AnyEvent] = []
+        self.singles: list[_Single] = []
         self.done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+
+    def tell_kept(self) -> None:
+        """To all members: what they wrote, or stumbled over, is on the disk."""
+        self.done.set_result(None)
+        for single in self.singles:
+            if single.kept.done():
+                continue
+            if single.error is None:
+                single.kept.set_result(single.rows)
+            else:
+                single.kept.set_exception(single.error)
+
+    def tell_lost(self, failure: StorageError) -> None:
+        """To all members: nothing of the batch was kept."""
+        self.done.set_exception(failure)
+        # Those who would ask may all be cancelled.
+        self.done.exception()
+        for single in self.singles:
+            if not single.kept.done():
+                single.kept.set_exception(failure)
 
 
 class _Reading(AbstractAsyncContextManager[Transaction]):
@@ -397,25 +443,20 @@ class _Writing:
 class _SingleWriting(SingleStatement):
     """Has its statement join a batch, and waits for the commit of that."""
 
-    __slots__ = ("_batch", "_has_run", "_write")
+    __slots__ = ("_has_run", "_write")
 
-    def __init__(
-        self, write: Callable[[str, Any], Awaitable[tuple[Sequence[Row], _Batch]]]
-    ) -> None:
+    def __init__(self, write: Callable[[str, Any], Awaitable[Sequence[Row]]]) -> None:
         self._write = write
-        self._batch: _Batch | None = None
         self._has_run = False
 
     async def __aexit__(self, *_: object) -> None:
-        if self._batch is not None:
-            await asyncio.shield(self._batch.done)
+        """There is nothing left to end."""
 
     async def rows(self, sql: str, /, **values: Value) -> Sequence[Row]:
         """Run the statement, with values for its `:name` parameters."""
         assert not self._has_run, "more than a single statement"
         self._has_run = True
-        rows, self._batch = await self._write(sql, values)
-        return rows
+        return await self._write(sql, values)
 
 
 def _check_may_go_on(connection: sqlite3.Connection) -> None:
