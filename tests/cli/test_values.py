@@ -4,7 +4,7 @@ import click
 import pytest
 
 from parsec.cli import values
-from parsec.cli.values import Value, WeightedRecipient, read_duration
+from parsec.cli.values import Value, read_duration
 from parsec.data.ids import UserID
 from parsec.data.people import EmailAddress
 
@@ -56,7 +56,7 @@ def test_other_durations_are_refused(text: str) -> None:
 def test_a_recipient_may_have_a_weight(text: str, email: str, weight: int | None) -> None:
     found = values.RECIPIENT.convert(text, None, None)
 
-    assert found == WeightedRecipient(EmailAddress(email), weight)
+    assert (found.email, found.weight) == (EmailAddress(email), weight)
 
 
 @pytest.mark.parametrize(

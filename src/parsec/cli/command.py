@@ -5,7 +5,6 @@ Every command takes the general options (`--format`, …) wherever they stand, `
 are used, so that `parsec-cli --help` does not wait for what it does not need.
 """
 
-import importlib
 import inspect
 import os
 from collections.abc import Mapping, Sequence
@@ -15,6 +14,7 @@ from typing import Any
 import click
 
 from parsec.cli.console import COLORS, FORMATS, PROGRESS, Console
+from parsec.cli.loading import loaded
 
 PROGRAM = "parsec-cli"
 GENERAL_VARIABLES = {
@@ -96,7 +96,7 @@ class Group(click.Group):
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name in self.modules:
-            module = importlib.import_module(self.modules[cmd_name][0])
+            module = loaded(self.modules[cmd_name][0])
             found = module.command if hasattr(module, "command") else module.group
             assert isinstance(found, Command | Group)
             return found

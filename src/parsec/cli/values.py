@@ -5,9 +5,11 @@ What a value is checked with is loaded when there is a value to check.
 
 import re
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import click
+
+from parsec.cli.record import Record
 
 if TYPE_CHECKING:
     from parsec.data.people import EmailAddress
@@ -39,7 +41,7 @@ class Value(click.ParamType[Any]):
             self.fail(str(error), param, ctx)
 
 
-class WeightedRecipient(NamedTuple):
+class WeightedRecipient(Record):
     """A recipient, and its number of shares if that was given."""
 
     email: "EmailAddress"
@@ -93,8 +95,8 @@ def _recipient(text: str) -> WeightedRecipient:
     # A colon in an address stands within quotes only, so it never ends in a colon and a number.
     email, colon, weight = text.rpartition(":")
     if not colon:
-        return WeightedRecipient(read_email(text), None)
-    return WeightedRecipient(read_email(email), read_weight(weight))
+        return WeightedRecipient(email=read_email(text), weight=None)
+    return WeightedRecipient(email=read_email(email), weight=read_weight(weight))
 
 
 def _threshold(text: str) -> int:

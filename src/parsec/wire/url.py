@@ -51,7 +51,7 @@ def canonical_host(host: str) -> str:
     if host.startswith("["):
         return _ipv6_host(host)
     name = _ascii_name(_decode_host(host))
-    if not name or _FORBIDDEN_IN_HOST.search(name):
+    if not name or not _FORBIDDEN_IN_HOST.isdisjoint(name):
         raise UrlError("this URL has no host, or one with a bad character")
     return _ipv4_host(name) if _ends_in_a_number(name) else name
 
@@ -88,19 +88,21 @@ def encode_payload(payload: bytes) -> str:
     return base64.urlsafe_b64encode(payload).decode("ascii").rstrip("=")
 
 
-_SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*):")
+# Sets, as expressions would take longer to compile than all that a short command has to read.
+_LETTERS = "abcdefghijklmnopqrstuvwxyz"
+_IN_SCHEME = frozenset(f"{_LETTERS}{_LETTERS.upper()}0123456789+.-")
 _CONTROLS_AND_SPACE = "".join(map(chr, range(0x21)))
 _DROPPED_ANYWHERE = str.maketrans("", "", "\t\n\r")
-_FORBIDDEN_IN_HOST = re.compile(r"[\x00-\x20#%/:<>?@\[\\\]^|\x7f]")
+_FORBIDDEN_IN_HOST = frozenset(_CONTROLS_AND_SPACE + "#%/:<>?@[\\]^|\x7f")
 _MAX_PORT = 65_535
 
 
 def _scheme_and_rest(url: str) -> tuple[str, str]:
     cleaned = url.strip(_CONTROLS_AND_SPACE).translate(_DROPPED_ANYWHERE)
-    match = _SCHEME.match(cleaned)
-    if match is None:
+    scheme, colon, rest = cleaned.partition(":")
+    if not (colon and scheme[:1].isalpha() and _IN_SCHEME.issuperset(scheme)):
         raise UrlError("a URL begins with a scheme, such as parsec3://")
-    return match[1].lower(), cleaned[match.end() :]
+    return scheme.lower(), rest
 
 
 def _host_and_port(text: str) -> tuple[str, int | None]:
