@@ -73,8 +73,12 @@ def measure_workers(folder: Path, cluster: Cluster, *, quick: bool) -> Report:
     for number in numbers:
         with our_server(folder, cluster, workers=number) as server:
             community = Community(server, users=2)
-            for name, what in (("organization_info", "Info"), ("one more user", "Grow")):
-                cost = _cost(server, 200, _action(community, what))
+            _wait_for_calm(server)
+            for name, what, rounds in (
+                ("organization_info", "Info", 1000),
+                ("one more user", "Grow", 200),
+            ):
+                cost = _cost(server, rounds, _action(community, what))
                 costs.setdefault(name, []).append(cost)
             community.close()
     for name, row in costs.items():
@@ -224,6 +228,14 @@ def _cost(server: Contestant, rounds: int, action: Callable[[], object]) -> floa
     return (server.whole_cpu() - before) / rounds * 1e6
 
 
+def _wait_for_calm(server: Contestant) -> None:
+    """Until all processes have begun."""
+    before = -1.0
+    while server.cpu() > before:
+        before = server.cpu()
+        time.sleep(0.5)
+
+
 # --- What is there already, written past the server ---
 
 
@@ -250,7 +262,6 @@ def _insert(server: Contestant, rows: dict[str, Iterable[dict[str, Any]]]) -> No
         with contextlib.closing(sqlite3.connect(path)) as connection:
             for sql, values in rows.items():
                 connection.executemany(sql, values)
-            connection.execute("ANALYZE")
             connection.commit()
     else:
         asyncio.run(_insert_into_postgresql(server.database, rows))

@@ -8,10 +8,12 @@ import subprocess
 import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from parsec.server.store import migrations, sqlite
+from parsec.server.store.authentication import AUTHOR
 from parsec.server.store.engine import SchemaError, StorageError
 from parsec.server.store.migrations import Migration
 from parsec.server.store.sqlite import SqliteEngine, TemporarySqliteEngine
@@ -202,6 +204,7 @@ async def test_migrations_that_are_interrupted_leave_an_empty_database(
 _WRITER = """
 import asyncio, sys
 from pathlib import Path
+from typing import Any
 from parsec.server.store.sqlite import SqliteEngine
 from tests.support.engine_contract import add
 
@@ -387,6 +390,23 @@ async def test_who_fails_over_what_another_wrote_waits_until_that_is_kept(
 
     assert {type(error) for error in (first, *others)} == {StorageError}
     assert await names(engine) == []
+    await engine.close()
+
+
+@pytest.mark.parametrize("write", [False, True])
+async def test_statistics_of_a_small_database_are_not_gone_by(tmp_path: Path, write: bool) -> None:
+    path = tmp_path / "parsec.sqlite"
+    await filled(path)
+    plan = f"EXPLAIN QUERY PLAN {AUTHOR}"
+    names: dict[str, Any] = {"organization_id": "", "device_id": b""}
+    with contextlib.closing(sqlite3.connect(path)) as connection:
+        connection.execute("ANALYZE")
+        assert "SCAN" in str(connection.execute(plan, names).fetchall())
+
+    engine = SqliteEngine(path)
+
+    async with engine.transaction(write=write) as transaction:
+        assert "SCAN" not in str(await transaction.rows(plan, **names))
     await engine.close()
 
 

@@ -77,6 +77,8 @@ class SqliteEngine:
             self._writer = self._connect()
             on_failure.callback(self._writer.close)
             _check_integrity(self._writer, path)
+            if use is Use.ALONE:
+                _forget_statistics(self._writer)
             on_failure.pop_all()
         self._readers: list[sqlite3.Connection] = []
         self._turn = asyncio.Lock()
@@ -528,6 +530,18 @@ def _check_integrity(connection: sqlite3.Connection, path: Path) -> None:
         raise StorageError(f"{path} is not a readable database: {error}") from error
     if verdict != "ok":
         raise StorageError(f"the database {path} is damaged: {verdict}")
+
+
+def _forget_statistics(connection: sqlite3.Connection) -> None:
+    """Those of an ANALYZE, by which SQLite reads as a whole for ever what was small at that time.
+
+    Nobody needs them: every statement has its index.
+    """
+    counted = "SELECT name FROM sqlite_schema WHERE name LIKE 'sqlite\\_stat%' ESCAPE '\\'"
+    for (name,) in _run(connection, counted):
+        _run(connection, f"DROP TABLE {name}")
+        # Else this connection would go on by what it has read of it.
+        _run(connection, "PRAGMA writable_schema = RESET")
 
 
 def _lock(path: Path) -> IO[bytes]:
