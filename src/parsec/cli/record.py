@@ -4,7 +4,7 @@ Python takes more than a millisecond to define a frozen dataclass, a tenth of wh
 takes.
 """
 
-from typing import Any, Self, dataclass_transform
+from typing import Any, ClassVar, Self, dataclass_transform
 
 
 @dataclass_transform(kw_only_default=True, frozen_default=True)
@@ -14,7 +14,18 @@ class Record:
     It shows none of its values, some of which are secrets.
     """
 
+    _known: ClassVar[frozenset[str]] = frozenset()
+    _required: ClassVar[frozenset[str]] = frozenset()
+
+    def __init_subclass__(cls) -> None:
+        own = frozenset(vars(cls).get("__annotations__", ()))
+        cls._known |= own
+        cls._required |= {name for name in own if not hasattr(cls, name)}
+
     def __init__(self, **values: Any) -> None:
+        if not self._required <= values.keys() <= self._known:
+            wrong = sorted((self._required - values.keys()) | (values.keys() - self._known))
+            raise TypeError(f"{type(self).__name__}: missing or unknown are {', '.join(wrong)}")
         vars(self).update(values)
 
     def __setattr__(self, name: str, value: object) -> None:
