@@ -168,8 +168,9 @@ async def test_transactions_are_counted(server: ServerApp, metrics: Metrics) -> 
         pass
     async with server.server.engine.transaction(write=True):
         pass
+    await server.server.engine.rows("SELECT :name", name="a")
 
-    assert (done("read"), done("write")) == (before[0] + 1, before[1] + 1)
+    assert (done("read"), done("write")) == (before[0] + 2, before[1] + 1)
 
 
 async def test_transactions_that_fail_are_counted_apart(
@@ -178,9 +179,12 @@ async def test_transactions_that_fail_are_counted_apart(
     with pytest.raises(StorageError):
         async with server.server.engine.transaction(write=True) as transaction:
             await transaction.rows("SELECT nonsense")
+    with pytest.raises(StorageError):
+        await server.server.engine.rows("SELECT nonsense")
 
-    failed = value(metrics, "parsec_database_transactions_total", kind="write", result="failed")
-    assert failed == 1
+    for kind in ("read", "write"):
+        failed = value(metrics, "parsec_database_transactions_total", kind=kind, result="failed")
+        assert failed == 1
 
 
 async def test_a_refusal_is_no_transaction_that_failed(server: ServerApp, metrics: Metrics) -> None:

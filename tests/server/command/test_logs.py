@@ -13,6 +13,7 @@ import structlog
 from structlog.typing import Processor
 
 from parsec.data.instant import Instant
+from parsec.server.command import log_lines
 from parsec.server.command.failure import Failure
 from parsec.server.command.log_lines import harmless, make_harmless, name_request, quick_lines
 from parsec.server.command.logs import configure_logs
@@ -125,6 +126,8 @@ def test_a_log_that_cannot_be_written_is_told(tmp_path: Path) -> None:
         {"reason": "the text's end", "count": 3, "link": "a=b", "name": "Zoë", "empty": ""},
         {"link": f"?p={TOKEN}", "organization": "Org\n[info     ] fine", "path": "/a/b"},
         {"logger": "uvicorn.error"},
+        {"request": "x\nforged", "level": "info", "timestamp": "yesterday"},
+        {"request": "x\nforged"},
         {},
     ],
 )
@@ -149,6 +152,15 @@ def test_lines_for_no_terminal_look_as_structlog_renders_them(
             assert quick(None, "warning", {"event": "rpc", **fields}) == expected
 
     contextvars.Context().run(check)
+
+
+def test_what_may_hold_a_secret_is_not_kept_in_memory() -> None:
+    before = log_lines._known_field.cache_info().currsize
+
+    for value in (f"/redirect/Org?p={TOKEN}", f"Bearer {TOKEN}", f"a%26p%3D{TOKEN}", "x" * 65):
+        quick_lines([], clock=None)(None, "info", {"event": "rpc", "value": value})
+
+    assert log_lines._known_field.cache_info().currsize == before
 
 
 @pytest.mark.parametrize("now", [0, 1_793_358_245_000_006, 1_793_358_245_999_999])

@@ -7,6 +7,7 @@ from typing import Any, Self
 
 import pytest
 
+from parsec.server.http.edge import REQUEST
 from parsec.server.records import AnyEvent, Notification
 from parsec.server.store import (
     migrations,
@@ -450,6 +451,8 @@ async def test_without_prepared_statements_it_works_too(place: str) -> None:
 
         await ear.hears("a")
         assert await names(engine) == ["a"]
+        found = await look_up(engine, "SELECT :name::text", 3)
+        assert [tuple(row) for (row,) in found] == [("0",), ("1",), ("2",)]
 
 
 # --- Look-ups ---
@@ -499,20 +502,80 @@ async def test_look_ups_that_nobody_waits_for_any_more_are_not_made(
     async with open_engine(place) as engine:
         assert await names(engine) == []
         statements.clear()
-        tasks = [asyncio.create_task(engine.rows("SELECT :name::text", name=x)) for x in "abc"]
-        await asyncio.sleep(0)
-        tasks[0].cancel()
-        tasks[2].cancel()
-        assert [tuple(row) for row in await tasks[1]] == [("b",)]
+        for _ in range(2):
+            tasks = [asyncio.create_task(engine.rows("SELECT :name::text", name=x)) for x in "ab"]
+            await asyncio.sleep(0)
+            for task in tasks:
+                task.cancel()
 
-        tasks = [asyncio.create_task(engine.rows("SELECT :name::text", name=x)) for x in "de"]
-        await asyncio.sleep(0)
-        for task in tasks:
-            task.cancel()
-        assert [tuple(row) for row in await engine.rows("SELECT :name::text", name="f")] == [("f",)]
+        assert [tuple(row) for row in await engine.rows("SELECT :name::text", name="c")] == [("c",)]
 
-    # Each as if it had been alone.
-    assert statements == ["SELECT $1::text"] * 2
+    assert statements == ["SELECT $1::text"]
+
+
+async def test_look_ups_that_nobody_waits_for_any_more_keep_no_connection(place: str) -> None:
+    url, name = named(place)
+    async with open_engine(url, max_connections=2) as engine:
+        for count in (1, 3):
+            sleeping = asyncio.create_task(look_up(engine, _SLOWLY, count))
+            await eventually(lambda: is_true(_SLEEPER.format(name=name)))
+            sleeping.cancel()
+
+            # There is only one connection for statements, on which they slept.
+            assert await look_up(engine, "SELECT :name::text", 1) == [[("0",)]]
+
+
+@pytest.mark.parametrize("is_lost", [False, True])
+async def test_whoever_hangs_up_meanwhile_leaves_the_others_their_answer(
+    place: str, is_lost: bool
+) -> None:
+    url, name = named(place)
+    slowly = "SELECT :name::text FROM pg_advisory_xact_lock_shared(7)"
+    async with open_engine(url) as engine, open_engine(place) as other:
+        async with other.transaction(write=True) as holding:
+            await holding.rows("SELECT pg_advisory_xact_lock(7)")
+            tasks = [asyncio.create_task(engine.rows(slowly, name=x)) for x in "abc"]
+            await lock_is_waited_for()
+            tasks[1].cancel()
+            await asyncio.wait([tasks[1]])
+            if is_lost:
+                await cut_off(name)
+
+        found = await asyncio.gather(*tasks, return_exceptions=True)
+
+    if is_lost:
+        assert [type(one) for one in (found[0], found[2])] == [OutOfReachError] * 2
+    else:
+        assert [found[0], found[2]] == [[("a",)], [("c",)]]
+
+
+async def test_a_missing_column_is_not_found_among_the_values(place: str) -> None:
+    """Neither for one nor for several."""
+    async with open_engine(place) as engine:
+        for count in (1, 2):
+            sql = "SELECT name FROM organization WHERE organization_id = :name"
+            found = await look_up(engine, sql, count)
+
+            assert [type(one) for one in found] == [StorageError] * count
+
+
+async def test_what_is_logged_of_shared_look_ups_names_no_request(
+    place: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    requests: list[str | None] = []
+    run = PostgresqlConnection.rows
+
+    async def noted(connection: PostgresqlConnection, sql: str, /, *values: object) -> Any:
+        requests.append(REQUEST.get(None))
+        return await run(connection, sql, *values)
+
+    monkeypatch.setattr(PostgresqlConnection, "rows", noted)
+    async with open_engine(place) as engine:
+        before = REQUEST.set("0123456789abcdef")
+        assert await look_up(engine, "SELECT 1 WHERE :name = ''", 2) == [[], []]
+        REQUEST.reset(before)
+
+    assert requests[-1] is None
 
 
 async def test_look_ups_whose_connection_is_lost_fail_all(place: str) -> None:

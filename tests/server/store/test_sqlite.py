@@ -6,6 +6,7 @@ import sqlite3
 import stat
 import subprocess
 import sys
+import threading
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -204,7 +205,6 @@ async def test_migrations_that_are_interrupted_leave_an_empty_database(
 _WRITER = """
 import asyncio, sys
 from pathlib import Path
-from typing import Any
 from parsec.server.store.sqlite import SqliteEngine
 from tests.support.engine_contract import add
 
@@ -320,15 +320,82 @@ async def test_a_single_statement_that_fails_takes_no_other_along(tmp_path: Path
     await engine.close()
 
 
-async def test_a_single_statement_whose_caller_hangs_up_tells_the_others(tmp_path: Path) -> None:
+@pytest.mark.parametrize("size", [3, 200_000])
+async def test_a_single_statement_whose_caller_hangs_up_is_not_run(
+    tmp_path: Path, size: int
+) -> None:
     engine = await filled_up(tmp_path / "parsec.sqlite")
-    tasks = [asyncio.create_task(pile_at_once(engine, size)) for size in (1, 2, 3)]
+    tasks = [asyncio.create_task(pile_at_once(engine, one)) for one in (1, 2, size)]
     await asyncio.sleep(0)
 
     tasks[1].cancel()
-    await asyncio.gather(tasks[0], tasks[2])
+    ends = await asyncio.gather(*tasks, return_exceptions=True)
 
-    assert {1, 3} <= set(await heap(engine))
+    assert await heap(engine) == ([1, 3] if size == 3 else [])
+    assert [isinstance(end, StorageError) for end in ends] == [size != 3, False, size != 3]
+    await engine.close()
+
+
+class HeldCommits:
+    """Commits that take as long as a test wants, and then fail if it wants that."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, *, fail: bool = False) -> None:
+        self.count = 0
+        self.begun = asyncio.Event()
+        self.go_on = threading.Event()
+        self._fail = fail
+        self._loop = asyncio.get_running_loop()
+        monkeypatch.setattr(sqlite, "_run", self._run)
+
+    def _run(self, connection: sqlite3.Connection, sql: str, values: object = ()) -> list[object]:
+        if sql == "COMMIT":
+            self.count += 1
+            self._loop.call_soon_threadsafe(self.begun.set)
+            self.go_on.wait()
+            if self._fail:
+                raise sqlite3.DatabaseError("no")
+        return _run(connection, sql, values)
+
+
+@pytest.mark.parametrize("fail", [False, True])
+async def test_whoever_hangs_up_on_a_commit_leaves_the_others_their_answer(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fail: bool
+) -> None:
+    engine = await filled_up(tmp_path / "parsec.sqlite")
+    commits = HeldCommits(monkeypatch, fail=fail)
+    tasks = [asyncio.create_task(pile_at_once(engine, size)) for size in (1, 2, 3)]
+    await commits.begun.wait()
+
+    tasks[1].cancel()
+    await asyncio.wait([tasks[1]])
+    commits.go_on.set()
+    ends = await asyncio.gather(*tasks, return_exceptions=True)
+
+    assert [isinstance(end, StorageError) for end in ends] == [fail, False, fail]
+    assert await heap(engine) == ([] if fail else [1, 2, 3])
+    await engine.close()
+
+
+async def test_writers_who_wait_for_a_commit_are_in_the_next_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also those who come behind a single statement."""
+    engine = await filled_up(tmp_path / "parsec.sqlite")
+    commits = HeldCommits(monkeypatch)
+    first = asyncio.create_task(pile(engine, 1))
+    await commits.begun.wait()
+
+    tasks = []
+    for size, write in enumerate((pile_at_once, pile, pile_at_once, pile), 2):
+        tasks.append(asyncio.create_task(write(engine, size)))
+        # One after the other: each asks for what it waits for.
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+    commits.go_on.set()
+    await asyncio.gather(first, *tasks)
+
+    assert commits.count == 2
+    assert sorted(await heap(engine)) == [1, 2, 3, 4, 5]
     await engine.close()
 
 
@@ -391,6 +458,19 @@ async def test_who_fails_over_what_another_wrote_waits_until_that_is_kept(
     assert {type(error) for error in (first, *others)} == {StorageError}
     assert await names(engine) == []
     await engine.close()
+
+
+async def test_another_program_keeps_its_statistics(tmp_path: Path) -> None:
+    path = tmp_path / "other.sqlite"
+    with contextlib.closing(sqlite3.connect(path)) as connection:
+        connection.executescript("CREATE TABLE t (a); INSERT INTO t VALUES (1); ANALYZE")
+
+        engine = SqliteEngine(path)
+        with pytest.raises(SchemaError):
+            await engine.migrations()
+        await engine.close()
+
+        assert connection.execute("SELECT * FROM sqlite_stat1").fetchall() != []
 
 
 @pytest.mark.parametrize("write", [False, True])

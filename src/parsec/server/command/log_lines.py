@@ -59,7 +59,12 @@ def _harmless_lines(text: str) -> str:
 
 # --- The lines of requests ---
 
-_RARE = frozenset(("exception", "exc_info", "stack", "stack_info", "logger", "logger_name"))
+_RARE = frozenset(
+    (
+        *("exception", "exc_info", "stack", "stack_info"),
+        *("level", "logger", "logger_name", "timestamp"),
+    )
+)
 
 # What most values do not exceed: names of people and organizations, commands, identifiers.
 _SHORT = 64
@@ -82,9 +87,12 @@ def quick_lines(
         head = f"[{method:9}] {harmless(event.pop('event')):30}"
         if clock is not None:
             head = f"{_date(clock())} {head}"
-        name_request(logger, method, event)
-        fields = [_field(name, event[name]) for name in sorted(event)]
-        return " ".join([head, *fields]).rstrip()
+        fields = {name: _field(name, value) for name, value in event.items()}
+        request = REQUEST.get(None)
+        if request is not None:
+            # Of our own making, and never the same again.
+            fields["request"] = f"request={request}"
+        return " ".join([head, *(fields[name] for name in sorted(fields))]).rstrip()
 
     return shown
 
@@ -103,15 +111,16 @@ def _second(seconds: int) -> str:
 def _field(name: str, value: object) -> str:
     if not isinstance(value, str):
         return f"{name}={value!r}"
-    # The name of a request comes only once, and is of our own making.
-    if name == "request":
-        return f"request={value}"
-    return _short_field(name, value) if len(value) <= _SHORT else f"{name}={_text(value)}"
+    # What holds a secret is no word: it is not kept.
+    is_word = value.isidentifier() or value.isalnum()
+    return _known_field(name, value) if is_word and len(value) <= _SHORT else _shown(name, value)
 
 
-@lru_cache(maxsize=4096)
-def _short_field(name: str, value: str) -> str:
+def _shown(name: str, value: str) -> str:
     return f"{name}={_text(value)}"
+
+
+_known_field = lru_cache(maxsize=4096)(_shown)
 
 
 def _text(value: str) -> str:

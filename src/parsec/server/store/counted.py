@@ -8,12 +8,12 @@ from parsec.server.meter import Meter
 from parsec.server.records import Notification
 from parsec.server.store.engine import (
     Engine,
+    Key,
     Listener,
     MigrationState,
     Row,
     StorageError,
     Transaction,
-    Value,
 )
 
 
@@ -35,7 +35,7 @@ class CountedEngine:
         """
         await self._engine.migrate(count=count)
 
-    async def rows(self, sql: str, /, **values: Value) -> Sequence[Row]:
+    async def rows(self, sql: str, /, **values: Key) -> Sequence[Row]:
         """Look up a few rows, with values for `:name` parameters; counted as a transaction."""
         failed = False
         try:

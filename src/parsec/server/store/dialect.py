@@ -48,12 +48,14 @@ def for_many(sql: str, types: tuple[str, ...]) -> Statement:
 
     Each row that is found begins with the place in them, from 1 on, of the values it was found for.
     """
-    inner = _replaced(sql, lambda name, _: f"asked.{name}")
+    # Names that no table has: a column that is missing must not be found among the values.
+    inner = _replaced(sql, lambda _, number: f"asked_.value_{number}_")
     arrays = ", ".join(f"${number}::{kind}[]" for number, kind in enumerate(types, 1))
+    names = ", ".join(f"value_{number}_" for number in range(1, len(types) + 1))
     text = f"""
-SELECT asked.place, found.*
-FROM unnest({arrays}) WITH ORDINALITY AS asked({", ".join(inner.names)}, place)
-CROSS JOIN LATERAL ({inner.text}) AS found"""  # noqa: S608  (of constants)
+SELECT asked_.place_, found_.*
+FROM unnest({arrays}) WITH ORDINALITY AS asked_({names}, place_)
+CROSS JOIN LATERAL ({inner.text}) AS found_"""  # noqa: S608  (of constants)
     return Statement(text, inner.names)
 
 

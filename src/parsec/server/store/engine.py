@@ -12,6 +12,9 @@ from parsec.server.records import AnyEvent, Notification
 Value: TypeAlias = int | str | bytes | None
 """What a statement is given; a truth is 0 or 1, an instant its microseconds."""
 
+Key: TypeAlias = int | str | bytes
+"""What a row is looked up by."""
+
 Row: TypeAlias = Sequence[Any]
 """What a statement yields, in the order of its columns."""
 
@@ -42,14 +45,17 @@ class MigrationState(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Reader(Protocol):
-    """What answers statements, be it together or each by itself."""
+    """What looks up a few rows, be it in a transaction or by itself."""
 
-    async def rows(self, sql: str, /, **values: Value) -> Sequence[Row]:
+    async def rows(self, sql: str, /, **values: Key) -> Sequence[Row]:
         """Run one statement, with values for its `:name` parameters."""
 
 
 class Transaction(Reader, Protocol):
     """Statements that see one state of the database and take effect together."""
+
+    async def rows(self, sql: str, /, **values: Value) -> Sequence[Row]:
+        """Run one statement, with values for its `:name` parameters."""
 
     async def lock(self, topic: str, /, *, share: bool = False) -> None:
         """Keep other writers away from a topic until the end; lock first, then read.

@@ -23,6 +23,7 @@ from parsec.server.settings import PostgresqlDatabase
 from parsec.server.store import migrations
 from parsec.server.store.dialect import numbered, postgresql_schema
 from parsec.server.store.engine import (
+    Key,
     Listener,
     MigrationState,
     OutOfReachError,
@@ -96,7 +97,7 @@ class PostgresqlEngine:
         finally:
             await connection.close()
 
-    async def rows(self, sql: str, /, **values: Value) -> Sequence[Row]:
+    async def rows(self, sql: str, /, **values: Key) -> Sequence[Row]:
         """Look up a few rows, with values for the `:name` parameters of the statement."""
         if not self._is_open:
             await self._open()

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from contextvars import Context
 
 from parsec.server.store.dialect import for_many, numbered, text_without_nul
-from parsec.server.store.engine import Row, Value
+from parsec.server.store.engine import Key, Row
 from parsec.server.store.pool import Pool
 from parsec.server.store.postgresql_connection import PostgresqlConnection, run_alone
 
@@ -22,7 +22,7 @@ class _LookUp:
 
     __slots__ = ("found", "values")
 
-    def __init__(self, values: Mapping[str, Value]) -> None:
+    def __init__(self, values: Mapping[str, Key]) -> None:
         self.values = values
         self.found: asyncio.Future[Sequence[Row]] = asyncio.get_running_loop().create_future()
 
@@ -32,48 +32,29 @@ class LookUps:
 
     def __init__(self, pool: Pool[PostgresqlConnection]) -> None:
         self._pool = pool
-        # By statement: those that still take another one.
-        self._open: dict[str, list[_LookUp]] = {}
-        self._running: set[asyncio.Task[None]] = set()
+        # By statement: those that still take another look-up.
+        self._open: dict[str, _Group] = {}
 
-    async def rows(self, sql: str, values: Mapping[str, Value]) -> Sequence[Row]:
+    async def rows(self, sql: str, values: Mapping[str, Key]) -> Sequence[Row]:
         """Run one statement, with values for its `:name` parameters. Raises StorageError."""
-        gathered = self._open.get(sql)
-        if gathered is None or len(gathered) >= MOST:
-            gathered = self._open[sql] = []
-            self._begin(sql, gathered)
+        group = self._open.get(sql)
+        if group is None or len(group.look_ups) >= MOST:
+            group = self._open[sql] = _Group(self, sql)
         look_up = _LookUp(values)
-        gathered.append(look_up)
-        return await look_up.found
-
-    def _begin(self, sql: str, gathered: list[_LookUp]) -> None:
-        # On behalf of all of them: what it logs names none of their requests.
-        task = asyncio.get_running_loop().create_task(self._run(sql, gathered), context=Context())
-        self._running.add(task)
-        task.add_done_callback(self._running.discard)
-
-    async def _run(self, sql: str, gathered: list[_LookUp]) -> None:
-        if self._open.get(sql) is gathered:
-            del self._open[sql]
-        # Whoever hung up meanwhile does not wait any more.
-        wanted = [look_up for look_up in gathered if not look_up.found.done()]
+        group.look_ups.append(look_up)
         try:
-            found = await self._found(sql, wanted)
-        except BaseException as error:
-            for look_up in wanted:
-                if not look_up.found.done():
-                    look_up.found.set_exception(error)
-            if not isinstance(error, Exception):
-                raise
-            return
-        for look_up, rows in zip(wanted, found, strict=True):
-            if not look_up.found.done():
-                look_up.found.set_result(rows)
+            return await look_up.found
+        except asyncio.CancelledError:
+            group.end_if_unwanted()
+            raise
 
-    async def _found(self, sql: str, wanted: Sequence[_LookUp]) -> Sequence[Sequence[Row]]:
+    def close_group(self, group: "_Group") -> None:
+        """It takes no more."""
+        if self._open.get(group.sql) is group:
+            del self._open[group.sql]
+
+    async def found(self, sql: str, wanted: Sequence[_LookUp]) -> Sequence[Sequence[Row]]:
         """The rows of each."""
-        if not wanted:
-            return []
         statement = numbered(sql)
         if len(wanted) == 1:
             values = [wanted[0].values[name] for name in statement.names]
@@ -86,7 +67,45 @@ class LookUps:
         return found
 
 
-def _type(value: Value) -> str:
+class _Group:
+    """Look-ups that share a statement."""
+
+    def __init__(self, owner: LookUps, sql: str) -> None:
+        self._owner = owner
+        self.sql = sql
+        self.look_ups: list[_LookUp] = []
+        # On behalf of all of them: what it logs names none of their requests.
+        self._task = asyncio.get_running_loop().create_task(self._run(), context=Context())
+
+    def end_if_unwanted(self) -> None:
+        """Once the last caller has hung up, no connection is held for them."""
+        if not self._wanted():
+            self._owner.close_group(self)
+            self._task.cancel()
+
+    def _wanted(self) -> list[_LookUp]:
+        """Those whose callers have not hung up."""
+        return [look_up for look_up in self.look_ups if not look_up.found.done()]
+
+    async def _run(self) -> None:
+        self._owner.close_group(self)
+        wanted = self._wanted()
+        if not wanted:
+            return
+        try:
+            found = await self._owner.found(self.sql, wanted)
+        except BaseException as error:
+            for look_up in self._wanted():
+                look_up.found.set_exception(error)
+            if not isinstance(error, Exception):
+                raise
+            return
+        for look_up, rows in zip(wanted, found, strict=True):
+            if not look_up.found.done():
+                look_up.found.set_result(rows)
+
+
+def _type(value: Key) -> str:
     match value:
         case str():
             return "text"
@@ -94,10 +113,8 @@ def _type(value: Value) -> str:
             return "bytea"
         case int():
             return "bigint"
-        case None:
-            raise AssertionError("nothing is looked up by what is not there")
 
 
-def _array(values: Sequence[Value]) -> Sequence[Value]:
+def _array(values: Sequence[Key]) -> Sequence[Key]:
     # Within arrays, texts are not written as our connections write them elsewhere.
     return [text_without_nul(one) if isinstance(one, str) else one for one in values]

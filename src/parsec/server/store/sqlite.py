@@ -25,6 +25,7 @@ from typing import IO, Any
 from parsec.server.records import AnyEvent, Notification
 from parsec.server.store import migrations
 from parsec.server.store.engine import (
+    Key,
     Listener,
     MigrationState,
     Row,
@@ -59,6 +60,13 @@ _PRAGMAS = (
 )
 
 
+# Not those of another program, whose database is refused later.
+_STATISTICS = """
+SELECT name FROM sqlite_schema
+WHERE name LIKE 'sqlite\\_stat%' ESCAPE '\\'
+    AND EXISTS (SELECT 1 FROM sqlite_schema WHERE name = 'migration')"""
+
+
 class SqliteEngine:
     """A database in a file."""
 
@@ -77,8 +85,7 @@ class SqliteEngine:
             self._writer = self._connect()
             on_failure.callback(self._writer.close)
             _check_integrity(self._writer, path)
-            if use is Use.ALONE:
-                _forget_statistics(self._writer)
+            _forget_statistics(self._writer)
             on_failure.pop_all()
         self._readers: list[sqlite3.Connection] = []
         self._turn = asyncio.Lock()
@@ -116,7 +123,7 @@ class SqliteEngine:
             raise
         _run(self._writer, "COMMIT")
 
-    async def rows(self, sql: str, /, **values: Value) -> Sequence[Row]:
+    async def rows(self, sql: str, /, **values: Key) -> Sequence[Row]:
         """Look up a few rows, with values for the `:name` parameters of the statement."""
         reader = self._lend()
         try:
@@ -224,6 +231,11 @@ class SqliteEngine:
 
     async def _commit(self, batch: "_Batch") -> None:
         # Turns are given in the order of demand: who already waits for one joins the batch.
+        if not batch.has_begun:
+            # Single statements opened it, maybe during a commit: writers who wait for that to
+            # end join it too.
+            async with self._turn:
+                pass
         async with self._turn:
             if batch.done.done():
                 return
@@ -246,6 +258,9 @@ class SqliteEngine:
     def _run_singles(self, batch: "_Batch") -> None:
         """One that fails has undone by itself what it did, unless all of the batch is undone."""
         for single in batch.singles:
+            if single.kept.done():
+                # Whoever asked for it has hung up.
+                continue
             self._begin(batch)
             try:
                 single.rows = _run(self._writer, single.sql, single.values)
@@ -535,13 +550,13 @@ def _check_integrity(connection: sqlite3.Connection, path: Path) -> None:
 def _forget_statistics(connection: sqlite3.Connection) -> None:
     """Those of an ANALYZE, by which SQLite reads as a whole for ever what was small at that time.
 
-    Nobody needs them: every statement has its index.
+    Nobody needs them: every statement has its index. That they stay is no reason not to start.
     """
-    counted = "SELECT name FROM sqlite_schema WHERE name LIKE 'sqlite\\_stat%' ESCAPE '\\'"
-    for (name,) in _run(connection, counted):
-        _run(connection, f"DROP TABLE {name}")
-        # Else this connection would go on by what it has read of it.
-        _run(connection, "PRAGMA writable_schema = RESET")
+    with contextlib.suppress(StorageError):
+        for (name,) in _run(connection, _STATISTICS):
+            _run(connection, f"DROP TABLE {name}")
+            # Else this connection would go on by what it has read of it.
+            _run(connection, "PRAGMA writable_schema = RESET")
 
 
 def _lock(path: Path) -> IO[bytes]:
