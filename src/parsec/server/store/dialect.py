@@ -39,7 +39,7 @@ class Statement(msgspec.Struct, frozen=True):
 @cache  # All statements are constants.
 def numbered(sql: str) -> Statement:
     """A statement with `:name` parameters as PostgreSQL takes it, with `$1`, `$2`…"""
-    return _replaced(sql, lambda _, number: f"${number}")
+    return _spelled(sql, lambda number: f"${number}")
 
 
 @cache
@@ -49,7 +49,7 @@ def for_many(sql: str, types: tuple[str, ...]) -> Statement:
     Each row that is found begins with the place in them, from 1 on, of the values it was found for.
     """
     # Names that no table has: a column that is missing must not be found among the values.
-    inner = _replaced(sql, lambda _, number: f"asked_.value_{number}_")
+    inner = _spelled(sql, lambda number: f"asked_.value_{number}_")
     arrays = ", ".join(f"${number}::{kind}[]" for number, kind in enumerate(types, 1))
     names = ", ".join(f"value_{number}_" for number in range(1, len(types) + 1))
     text = f"""
@@ -59,12 +59,12 @@ CROSS JOIN LATERAL ({inner.text}) AS found_"""  # noqa: S608  (of constants)
     return Statement(text, inner.names)
 
 
-def _replaced(sql: str, spelled: Callable[[str, int], str]) -> Statement:
+def _spelled(sql: str, parameter: Callable[[int], str]) -> Statement:
     numbers: dict[str, int] = {}
 
     def replaced(match: re.Match[str]) -> str:
         name = match["name"]
-        return spelled(name, numbers.setdefault(name, len(numbers) + 1)) if name else match[0]
+        return parameter(numbers.setdefault(name, len(numbers) + 1)) if name else match[0]
 
     text = _PARTS.sub(replaced, _FOR_POSTGRESQL.sub(r"\g<text>", sql))
     return Statement(text, tuple(numbers))
