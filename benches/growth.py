@@ -273,9 +273,7 @@ async def _insert_into_postgresql(url: str, rows: dict[str, Iterable[dict[str, A
     connection = await asyncpg.connect(url)
     for sql, values in rows.items():
         statement = numbered(sql)
-        await connection.executemany(
-            statement.text, [[row[name] for name in statement.names] for row in values]
-        )
+        await connection.executemany(statement.text, [statement.arguments(row) for row in values])
     # As after a while: else the database would do so in the midst of what is measured.
     await connection.execute("VACUUM ANALYZE")
     await connection.close()

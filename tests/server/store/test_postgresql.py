@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Awaitable, Callable
-from typing import Any, Self
+from typing import Any, NamedTuple, Self
 
 import pytest
 
@@ -469,48 +469,47 @@ async def look_up(engine: Engine, sql: str, count: int) -> list[Any]:
     return await asyncio.gather(*asked, return_exceptions=True)
 
 
+class Watched(NamedTuple):
+    """An engine in use, and what it has run since: statements, and the request named by each."""
+
+    engine: PostgresqlEngine
+    statements: list[str]
+    requests: list[str | None]
+
+
 @pytest.fixture
-def statements(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """All that are run."""
-    ran: list[str] = []
+async def watched(place: str, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Watched]:
     run = PostgresqlConnection.rows
 
     async def noted(connection: PostgresqlConnection, sql: str, /, *values: object) -> Any:
-        ran.append(sql)
+        seen.statements.append(sql)
+        seen.requests.append(REQUEST.get(None))
         return await run(connection, sql, *values)
 
-    monkeypatch.setattr(PostgresqlConnection, "rows", noted)
-    return ran
-
-
-async def test_look_ups_at_the_same_time_share_statements(
-    place: str, statements: list[str]
-) -> None:
     async with open_engine(place) as engine:
         assert await names(engine) == []
-        statements.clear()
+        seen = Watched(engine, [], [])
+        monkeypatch.setattr(PostgresqlConnection, "rows", noted)
+        yield seen
 
-        found = await look_up(engine, "SELECT :name::text", 2 * MOST + 1)
+
+async def test_look_ups_at_the_same_time_share_statements(watched: Watched) -> None:
+    found = await look_up(watched.engine, "SELECT :name::text", 2 * MOST + 1)
 
     assert [tuple(row) for (row,) in found] == [(f"{number}",) for number in range(2 * MOST + 1)]
-    assert len(statements) == 3
+    assert len(watched.statements) == 3
 
 
-async def test_look_ups_that_nobody_waits_for_any_more_are_not_made(
-    place: str, statements: list[str]
-) -> None:
-    async with open_engine(place) as engine:
-        assert await names(engine) == []
-        statements.clear()
-        for _ in range(2):
-            tasks = [asyncio.create_task(engine.rows("SELECT :name::text", name=x)) for x in "ab"]
-            await asyncio.sleep(0)
-            for task in tasks:
-                task.cancel()
+async def test_look_ups_that_nobody_waits_for_any_more_are_not_made(watched: Watched) -> None:
+    sql = "SELECT :name::text"
+    for _ in range(2):
+        tasks = [asyncio.create_task(watched.engine.rows(sql, name=name)) for name in "ab"]
+        await asyncio.sleep(0)
+        for task in tasks:
+            task.cancel()
 
-        assert [tuple(row) for row in await engine.rows("SELECT :name::text", name="c")] == [("c",)]
-
-    assert statements == ["SELECT $1::text"]
+    assert [tuple(row) for row in await watched.engine.rows(sql, name="c")] == [("c",)]
+    assert watched.statements == ["SELECT $1::text"]
 
 
 async def test_look_ups_that_nobody_waits_for_any_more_keep_no_connection(place: str) -> None:
@@ -559,23 +558,12 @@ async def test_a_missing_column_is_not_found_among_the_values(place: str) -> Non
             assert [type(one) for one in found] == [StorageError] * count
 
 
-async def test_what_is_logged_of_shared_look_ups_names_no_request(
-    place: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    requests: list[str | None] = []
-    run = PostgresqlConnection.rows
+async def test_what_is_logged_of_shared_look_ups_names_no_request(watched: Watched) -> None:
+    before = REQUEST.set("0123456789abcdef")
+    assert await look_up(watched.engine, "SELECT 1 WHERE :name = ''", 2) == [[], []]
+    REQUEST.reset(before)
 
-    async def noted(connection: PostgresqlConnection, sql: str, /, *values: object) -> Any:
-        requests.append(REQUEST.get(None))
-        return await run(connection, sql, *values)
-
-    monkeypatch.setattr(PostgresqlConnection, "rows", noted)
-    async with open_engine(place) as engine:
-        before = REQUEST.set("0123456789abcdef")
-        assert await look_up(engine, "SELECT 1 WHERE :name = ''", 2) == [[], []]
-        REQUEST.reset(before)
-
-    assert requests[-1] is None
+    assert watched.requests == [None]
 
 
 async def test_look_ups_whose_connection_is_lost_fail_all(place: str) -> None:

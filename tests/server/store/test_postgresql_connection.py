@@ -2,7 +2,7 @@
 
 import asyncio
 import socket
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import pytest
 
@@ -142,16 +142,24 @@ class Silent:
         self.is_terminated = True
 
 
+@pytest.fixture
+def set_clock(monkeypatch: pytest.MonkeyPatch) -> Callable[[float], None]:
+    def set_to(now: float) -> None:
+        monkeypatch.setattr(postgresql_connection, "monotonic", lambda: now)
+
+    set_to(0)
+    return set_to
+
+
 async def test_a_connection_is_given_up_for_one_statement_that_takes_too_long(
-    monkeypatch: pytest.MonkeyPatch,
+    set_clock: Callable[[float], None],
 ) -> None:
-    now = 0.0
-    monkeypatch.setattr(postgresql_connection, "monotonic", lambda: now)
     silent = Silent()
     connection = PostgresqlConnection(silent, statement_seconds=60)
     ends = []
 
-    for now in (0.0, 50.0, 100.0):
+    for now in (0, 50, 100):
+        set_clock(now)
         silent.answers.clear()
         statement = asyncio.create_task(connection.rows("SELECT"))
         await asyncio.sleep(0)
@@ -162,7 +170,7 @@ async def test_a_connection_is_given_up_for_one_statement_that_takes_too_long(
             await statement
     connection._look()
     ends.append(silent.is_terminated)
-    now = 173.0
+    set_clock(173)
     connection._look()
     ends.append(silent.is_terminated)
     statement.cancel()
@@ -171,16 +179,14 @@ async def test_a_connection_is_given_up_for_one_statement_that_takes_too_long(
 
 
 async def test_to_begin_to_listen_takes_no_longer_than_a_statement(
-    monkeypatch: pytest.MonkeyPatch,
+    set_clock: Callable[[float], None],
 ) -> None:
-    now = 0.0
-    monkeypatch.setattr(postgresql_connection, "monotonic", lambda: now)
     silent = Silent()
     connection = PostgresqlConnection(silent, statement_seconds=10)
     listening = asyncio.create_task(connection.listen("channel", lambda: None))
     await asyncio.sleep(0)
 
-    now = 13.0
+    set_clock(13)
     connection._look()
     listening.cancel()
 

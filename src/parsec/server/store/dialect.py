@@ -5,8 +5,9 @@ columns that number themselves (a number that must follow another one has a row 
 """
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import cache
+from typing import TypeVar
 
 import msgspec
 
@@ -29,11 +30,18 @@ _TYPES = {
 }
 
 
+T = TypeVar("T")
+
+
 class Statement(msgspec.Struct, frozen=True):
     """A statement with numbered parameters, and what they are called, in their order."""
 
     text: str
     names: tuple[str, ...]
+
+    def arguments(self, values: Mapping[str, T]) -> list[T]:
+        """The values of the parameters, in their order."""
+        return [values[name] for name in self.names]
 
 
 @cache  # All statements are constants.

@@ -1,7 +1,7 @@
 """The small interface behind which a database stands."""
 
 import enum
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from typing import Any, Protocol, TypeAlias
 
@@ -68,16 +68,25 @@ class Transaction(Reader, Protocol):
 
 
 class SingleStatement(AbstractAsyncContextManager[Transaction]):
-    """What an engine derives its transaction of a single statement from."""
+    """A transaction of a single statement, which takes effect as soon as it has run."""
 
-    __slots__ = ()
+    __slots__ = ("_has_run", "_run")
+
+    def __init__(self, run: Callable[[str, Mapping[str, Value]], Awaitable[Sequence[Row]]]) -> None:
+        self._run = run
+        self._has_run = False
 
     async def __aenter__(self) -> Transaction:
         return self
 
+    async def __aexit__(self, *_: object) -> None:
+        """There is nothing left to end."""
+
     async def rows(self, sql: str, /, **values: Value) -> Sequence[Row]:
         """Run the statement, with values for its `:name` parameters."""
-        raise NotImplementedError
+        assert not self._has_run, "more than a single statement"
+        self._has_run = True
+        return await self._run(sql, values)
 
     async def lock(self, topic: str, /, *, share: bool = False) -> None:  # noqa: ARG002
         """For who runs several."""

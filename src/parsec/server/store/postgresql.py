@@ -12,7 +12,7 @@ in them: no setting, no lock, no temporary table.
 import asyncio
 import contextlib
 import hashlib
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from types import TracebackType
 
@@ -108,7 +108,9 @@ class PostgresqlEngine:
     ) -> AbstractAsyncContextManager[Transaction]:
         """Commits at the end, unless an exception passes: then nothing happened."""
         if self._is_open:
-            return _SingleStatement(self._pool) if single else _Transaction(self._pool, write=write)
+            if single:
+                return SingleStatement(self._run_single)
+            return _Transaction(self._pool, write=write)
         return self._first_transaction(write=write, single=single)
 
     @contextlib.asynccontextmanager
@@ -149,6 +151,10 @@ class PostgresqlEngine:
         await self._pool.close()
 
     # --- Connections ---
+
+    async def _run_single(self, sql: str, values: Mapping[str, Value]) -> Sequence[Row]:
+        statement = numbered(sql)
+        return await run_alone(self._pool, statement.text, statement.arguments(values))
 
     async def _open(self) -> None:
         """At the first use: whatever is published from now on will be delivered."""
@@ -198,28 +204,6 @@ class PostgresqlEngine:
         return await connect(self._database, statement_seconds=EAR_SECONDS)
 
 
-class _SingleStatement(SingleStatement):
-    """A transaction by itself, with its connection lent for no longer than it runs."""
-
-    __slots__ = ("_has_run", "_pool")
-
-    def __init__(self, pool: Pool[PostgresqlConnection]) -> None:
-        self._pool = pool
-        self._has_run = False
-
-    async def __aexit__(self, *_: object) -> None:
-        """There is nothing left to end."""
-
-    async def rows(self, sql: str, /, **values: Value) -> Sequence[Row]:
-        """Run the statement, with values for its `:name` parameters."""
-        assert not self._has_run, "more than a single statement"
-        self._has_run = True
-        statement = numbered(sql)
-        return await run_alone(
-            self._pool, statement.text, [values[name] for name in statement.names]
-        )
-
-
 class _Transaction(AbstractAsyncContextManager[Transaction]):
     # A class, as a generator around each transaction would cost more.
     __slots__ = ("_connection", "_events", "_pool", "_write")
@@ -252,7 +236,7 @@ class _Transaction(AbstractAsyncContextManager[Transaction]):
         """Run one statement, with values for its `:name` parameters."""
         statement = numbered(sql)
         connection = await self._ready()
-        return await connection.rows(statement.text, *[values[name] for name in statement.names])
+        return await connection.rows(statement.text, *statement.arguments(values))
 
     async def lock(self, topic: str, /, *, share: bool = False) -> None:
         """Keep other writers away from a topic until the end; lock first, then read."""
@@ -356,7 +340,7 @@ async def _apply(connection: PostgresqlConnection, migration: Migration) -> None
     try:
         await connection.run(postgresql_schema(migrations.CREATE_TABLE))
         await connection.run(postgresql_schema(migration.sql))
-        await connection.rows(record.text, *[values[name] for name in record.names])
+        await connection.rows(record.text, *record.arguments(values))
     except StorageError as error:
         await connection.run("ROLLBACK TO migration")
         raise SchemaError(f"{migration.name} failed: {error}") from error

@@ -93,7 +93,7 @@ async def publish(connection: PostgresqlConnection, events: Sequence[AnyEvent]) 
     )
     for event in filter(forgets_others, events):
         values = forgetting_values(event)
-        await connection.rows(_FORGET_REMEMBERED.text, *map(values.get, _FORGET_REMEMBERED.names))
+        await connection.rows(_FORGET_REMEMBERED.text, *_FORGET_REMEMBERED.arguments(values))
 
 
 class Delivery:

@@ -57,9 +57,9 @@ class LookUps:
         """The rows of each."""
         statement = numbered(sql)
         if len(wanted) == 1:
-            values = [wanted[0].values[name] for name in statement.names]
+            values = statement.arguments(wanted[0].values)
             return [await run_alone(self._pool, statement.text, values)]
-        columns = [[one.values[name] for one in wanted] for name in statement.names]
+        columns = list(zip(*(statement.arguments(one.values) for one in wanted), strict=True))
         shared = for_many(sql, tuple(_type(values[0]) for values in columns))
         found: list[list[Row]] = [[] for _ in wanted]
         for row in await run_alone(self._pool, shared.text, list(map(_array, columns))):

@@ -16,7 +16,7 @@ import os
 import shutil
 import sqlite3
 import tempfile
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractAsyncContextManager
 from pathlib import Path
@@ -125,19 +125,15 @@ class SqliteEngine:
 
     async def rows(self, sql: str, /, **values: Key) -> Sequence[Row]:
         """Look up a few rows, with values for the `:name` parameters of the statement."""
-        reader = self._lend()
-        try:
-            return _run(reader, sql, values)
-        finally:
-            self._readers.append(reader)
+        return await self._read_single(sql, values)
 
     def transaction(
         self, *, write: bool, single: bool = False
     ) -> AbstractAsyncContextManager[Transaction]:
         """Commits at the end, unless an exception passes: then nothing happened."""
-        if not write:
-            return _Reading(self._lend, self._readers, single)
-        return _SingleWriting(self._write_single) if single else self._write()
+        if single:
+            return SingleStatement(self._write_single if write else self._read_single)
+        return self._write() if write else _Reading(self._lend, self._readers)
 
     async def publish(self, event: Notification, /) -> None:
         """Tell the listeners what rests on nothing written, and at once."""
@@ -175,6 +171,13 @@ class SqliteEngine:
 
     def _lend(self) -> sqlite3.Connection:
         return self._readers.pop() if self._readers else self._connect(query_only=True)
+
+    async def _read_single(self, sql: str, values: Any) -> Sequence[Row]:
+        reader = self._lend()
+        try:
+            return _run(reader, sql, values)
+        finally:
+            self._readers.append(reader)
 
     # --- Writing ---
 
@@ -394,20 +397,16 @@ class _Batch:
 
 
 class _Reading(AbstractAsyncContextManager[Transaction]):
-    """Borrows a connection at its first statement, which alone needs no transaction."""
+    """Borrows a connection at its first statement."""
 
-    # A class, and nothing done in advance: this is most of what small requests cost.
-    __slots__ = ("_connection", "_lend", "_readers", "_single")
+    # A class, as a generator around each transaction would cost more.
+    __slots__ = ("_connection", "_lend", "_readers")
 
     def __init__(
-        self,
-        lend: Callable[[], sqlite3.Connection],
-        readers: list[sqlite3.Connection],
-        single: bool,
+        self, lend: Callable[[], sqlite3.Connection], readers: list[sqlite3.Connection]
     ) -> None:
         self._lend = lend
         self._readers = readers
-        self._single = single
         self._connection: sqlite3.Connection | None = None
 
     async def __aenter__(self) -> Transaction:
@@ -423,10 +422,8 @@ class _Reading(AbstractAsyncContextManager[Transaction]):
         connection = self._connection
         if connection is None:
             connection = self._connection = self._lend()
-            if not self._single:
-                _run(connection, "BEGIN")
+            _run(connection, "BEGIN")
         else:
-            assert not self._single, "more than a single statement"
             _check_may_go_on(connection)
         return _run(connection, sql, values)
 
@@ -455,25 +452,6 @@ class _Writing:
     def publish(self, event: AnyEvent, /) -> None:
         """Tell the listeners, once and only if the transaction commits."""
         self.events.append(event)
-
-
-class _SingleWriting(SingleStatement):
-    """Has its statement join a batch, and waits for the commit of that."""
-
-    __slots__ = ("_has_run", "_write")
-
-    def __init__(self, write: Callable[[str, Any], Awaitable[Sequence[Row]]]) -> None:
-        self._write = write
-        self._has_run = False
-
-    async def __aexit__(self, *_: object) -> None:
-        """There is nothing left to end."""
-
-    async def rows(self, sql: str, /, **values: Value) -> Sequence[Row]:
-        """Run the statement, with values for its `:name` parameters."""
-        assert not self._has_run, "more than a single statement"
-        self._has_run = True
-        return await self._write(sql, values)
 
 
 def _check_may_go_on(connection: sqlite3.Connection) -> None:
