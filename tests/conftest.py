@@ -1,6 +1,7 @@
 """Options of the whole suite."""
 
 import os
+import signal
 
 import hypothesis
 import pytest
@@ -12,6 +13,10 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 hypothesis.settings.register_profile("parsec", deadline=None)  # the machines are noisy
 hypothesis.settings.load_profile("parsec")
+
+# A shell that runs the suite in the background has it ignore Ctrl-C, and all that it starts too.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # Tests leave the keyring of whoever runs them alone; those about keyrings bring one.
 os.environ["PYTHON_KEYRING_BACKEND"] = "keyring.backends.fail.Keyring"

@@ -202,10 +202,15 @@ class Side:
 def converse(clock: Clock, *sides: Side, ticks: int = 10_000) -> None:
     """Advance the sides in turn until all have ended; each gives way when it waits."""
     for _ in range(ticks):
-        alive = [side for side in sides if not side.done]
-        if not alive:
+        if all(side.done for side in sides):
             return
-        for side in alive:
-            side.advance()
-        clock.now = clock.now.plus(milliseconds=500)
+        converse_once(clock, *sides)
     raise AssertionError("the conversation does not end")
+
+
+def converse_once(clock: Clock, *sides: Side) -> None:
+    """Advance each side once, and the clock by half a second."""
+    for side in sides:
+        if not side.done:
+            side.advance()
+    clock.now = clock.now.plus(milliseconds=500)

@@ -77,8 +77,13 @@ class Running:
         self._process.terminate()
 
     def finish(self) -> Outcome:
-        """Wait for the end."""
-        out, err = self._process.communicate(timeout=_PATIENCE)
+        """Wait for the end; who does not come to it is killed, and TimeoutExpired raised."""
+        try:
+            out, err = self._process.communicate(timeout=_PATIENCE)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.communicate()
+            raise
         return Outcome(self._process.returncode, "".join(self._out) + out, err)
 
     def _next_line(self, wanted: str) -> str:

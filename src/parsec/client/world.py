@@ -7,6 +7,7 @@ import os
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from functools import partial
 from types import TracebackType
 from typing import Any, Protocol, Self, TypeVar, assert_never
 
@@ -32,6 +33,7 @@ from parsec.client.flows.certificate import Session
 from parsec.client.gathered import Gathered
 from parsec.client.guards import Guard, PreparedGuard
 from parsec.client.guards.keyring import KeyringKeyPlace, KeyringUnavailable
+from parsec.client.interruption import Interruptions
 from parsec.client.protection import ChosenProtection
 from parsec.client.records import (
     BegunDevice,
@@ -139,7 +141,8 @@ class World:
 
     def run(self, flow: Flow[T]) -> T:
         """The result of a flow. Raises FlowError or KeyboardInterrupt."""
-        return drive(flow, self.carry_out)
+        with Interruptions() as interruptions:
+            return drive(flow, partial(interruptions.step, self.carry_out))
 
     def carry_out(self, step: Step) -> object:
         """What comes of one step. Raises FlowError or KeyboardInterrupt."""

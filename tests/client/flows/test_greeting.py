@@ -31,12 +31,12 @@ from tests.support.lines import claimer_line, greeter_line
 
 def claimer(means: Means) -> Flow[Channel]:
     joined = yield from join_as_claimer(claimer_line(), means)
-    return (yield from trust_as_claimer(joined, means))
+    return (yield from joined.guarded(trust_as_claimer(joined)))
 
 
 def greeter(means: Means) -> Flow[Channel]:
     joined = yield from join_as_greeter(greeter_line(), means)
-    return (yield from trust_as_greeter(joined, means))
+    return (yield from joined.guarded(trust_as_greeter(joined)))
 
 
 class Pair:

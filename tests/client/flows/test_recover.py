@@ -1,5 +1,6 @@
 """Getting an account back: the claimer against recipients and a server in memory."""
 
+import itertools
 from collections.abc import Iterable
 from typing import Any
 
@@ -47,7 +48,8 @@ from parsec.protocol import invite, statuses
 from parsec.protocol.device import DeviceCreate
 from parsec.protocol.server_config import ServerConfig
 from parsec.protocol.shamir import InviteShamirRecoveryReveal, InviteShamirRecoveryRevealOk
-from tests.support.flows import START, Clock, Meeting, NotYet, Side
+from tests.support.flows import START, Clock, Meeting, NotYet, Side, converse_once
+from tests.support.interrupted import Interrupted
 from tests.support.lines import invitation_addr, some_device
 
 NAMES = ("Alice", "Arnold", "Carol", "Dave")
@@ -189,7 +191,7 @@ class World:
 
 def hand_over(line: GreeterLine, means: Any, shares: list[ShamirShare]) -> Flow[None]:
     joined = yield from join_as_greeter(line, means)
-    channel = yield from trust_as_greeter(joined, means)
+    channel = yield from trust_as_greeter(joined)
     yield from channel.receive_first(InviteShamirRecoveryData)
     yield from channel.answer(InviteShamirRecoveryConfirmation(weighted_share=shares))
 
@@ -201,13 +203,6 @@ def spoken(side: Side) -> Any:
             side.heard.remove(news)
             return news.code
     raise NotYet
-
-
-def converse_once(clock: Clock, *sides: Side) -> None:
-    for side in sides:
-        if not side.done:
-            side.advance()
-    clock.now = clock.now.plus(milliseconds=500)
 
 
 def handle(name: str) -> HumanHandle:
@@ -377,6 +372,26 @@ def test_shares_are_kept_before_the_recipient_is_told_that_they_arrived() -> Non
         converse_once(world.clock, claimer, *world.greeters)
 
     assert [type(record) for record in claimer.kept] == [GatheredShares]
+
+
+@pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
+def test_a_recovery_interrupted_wherever_leaves_no_recipient_waiting(after: bool) -> None:
+    for at in itertools.count():
+        world = World([1, 1], 2)
+        flow = recover(
+            world.addr, world.info, no_shares(world.addr, world.info), world.clock.means()
+        )
+        interrupted = Interrupted(flow, at, after)
+        world.claimer = Side(interrupted.run(), world.serve, world.answer)
+        for _ in range(100):
+            converse_once(world.clock, world.claimer, *world.greeters)
+        if not interrupted.happened:
+            return
+        assert isinstance(world.claimer.error, KeyboardInterrupt)
+        for meeting, greeter in zip(world.meetings.values(), world.greeters, strict=False):
+            left = [attempt for attempt in meeting.attempts if not attempt.cancelled]
+            known = [attempt for attempt in left if attempt.attempt_id in interrupted.attempts]
+            assert not known or (greeter.done and greeter.error is None), f"step {at}"
 
 
 def test_a_lost_answer_to_the_registration_does_not_end_the_recovery() -> None:

@@ -76,7 +76,7 @@ def _replay_claimer(vector: Vector) -> None:
 
     joined = carry_out(join_as_claimer(claimer_line(), means), peer.answer)
     _check_joined(joined, expected)
-    channel = carry_out(trust_as_claimer(joined, means), peer.answer)
+    channel = carry_out(trust_as_claimer(joined), peer.answer)
     sent, received = _PAYLOADS[vector["kind"]]
     own = _payload(vector, "claimer", sent, channel)
     answer = carry_out(channel.send_first(own, received), peer.answer)
@@ -91,7 +91,7 @@ def _replay_greeter(vector: Vector) -> None:
 
     joined = carry_out(join_as_greeter(greeter_line(), means), peer.answer)
     _check_joined(joined, expected)
-    channel = carry_out(trust_as_greeter(joined, means), peer.answer)
+    channel = carry_out(trust_as_greeter(joined), peer.answer)
     received, sent = _PAYLOADS[vector["kind"]]
     wish = carry_out(channel.receive_first(received), peer.answer)
     carry_out(channel.answer(_payload(vector, "greeter", sent, channel)), peer.answer)

@@ -11,7 +11,8 @@ again and again until the server answers with the peer's step of the same number
 
 A wrong choice may mean somebody in the middle: the attempt is cancelled with that reason, so that
 the peer learns it too, and nothing is ever sent after it. Whatever ends a conversation early
-(Ctrl-C included) cancels its attempt; a failure to cancel is not reported on top.
+(Ctrl-C included) cancels its attempt, as long as all that follows joining it is `Joined.guarded`;
+a failure to cancel is not reported on top.
 """
 
 from collections.abc import Callable
@@ -197,6 +198,15 @@ class Joined:
     attempt: GreetingAttemptID
     key: SecretKey
     codes: SASCodes = field(repr=False)
+    means: Means
+
+    def guarded(self, conversation: Flow[T]) -> Flow[T]:
+        """Carry on what follows; should it fail or be broken off, the attempt is cancelled."""
+        return (yield from _cancelling(self.line, self.attempt, conversation))
+
+    def leave(self) -> Flow[None]:
+        """Cancel the attempt, as nothing will follow."""
+        yield from self.line.cancel(self.attempt, Reason.MANUALLY_CANCELLED)
 
 
 @dataclass(frozen=True)
@@ -242,10 +252,6 @@ class Channel:
         yield from self.exchange(
             wire.GreeterStep8WaitPeerAcknowledgment(), wire.ClaimerStep8Acknowledge
         )
-
-    def guarded(self, conversation: Flow[T]) -> Flow[T]:
-        """Carry on a conversation; should it fail, the attempt is cancelled."""
-        return (yield from _cancelling(self.line, self.attempt, conversation))
 
     def _decrypted(self, ciphertext: bytes, kind: type[P]) -> P:
         return decrypted_payload(ciphertext, self.key, kind)
@@ -324,7 +330,7 @@ def _claimer_keys(line: Line, attempt: GreetingAttemptID, means: Means) -> Flow[
     codes = _codes(key, claimer_nonce=nonce, greeter_nonce=theirs.greeter_nonce)
     reveal = wire.ClaimerStep3SendNonce(claimer_nonce=nonce)
     yield from _exchange(line, attempt, reveal, wire.GreeterStep3GetNonce, means)
-    return Joined(line, attempt, key, codes)
+    return Joined(line, attempt, key, codes, means)
 
 
 def _greeter_keys(line: Line, attempt: GreetingAttemptID, means: Means) -> Flow[Joined]:
@@ -344,7 +350,7 @@ def _greeter_keys(line: Line, attempt: GreetingAttemptID, means: Means) -> Flow[
     )
     check_nonce(theirs.claimer_nonce, promise.hashed_nonce)
     codes = _codes(key, claimer_nonce=theirs.claimer_nonce, greeter_nonce=nonce)
-    return Joined(line, attempt, key, codes)
+    return Joined(line, attempt, key, codes, means)
 
 
 def check_nonce(nonce: bytes, promised: HashDigest) -> None:
@@ -360,14 +366,9 @@ def check_nonce(nonce: bytes, promised: HashDigest) -> None:
 # --- Steps 4 and 5 ---
 
 
-def trust_as_claimer(joined: Joined, means: Means) -> Flow[Channel]:
+def trust_as_claimer(joined: Joined) -> Flow[Channel]:
     """Compare both codes, as the claimer: choose the greeter's, then show one's own."""
-    yield from _cancelling(joined.line, joined.attempt, _claimer_trust(joined, means))
-    return Channel(joined.line, joined.attempt, joined.key, means)
-
-
-def _claimer_trust(joined: Joined, means: Means) -> Flow[None]:
-    line, attempt = joined.line, joined.attempt
+    line, attempt, means = joined.line, joined.attempt, joined.means
     yield from _choose(Peer.GREETER, joined.codes.greeter, means)
     yield from _exchange(
         line, attempt, wire.ClaimerStep4SignifyTrust(), wire.GreeterStep4WaitPeerTrust, means
@@ -379,16 +380,12 @@ def _claimer_trust(joined: Joined, means: Means) -> Flow[None]:
         line, attempt, wire.ClaimerStep5WaitPeerTrust(), wire.GreeterStep5SignifyTrust, means
     )
     yield from tell(Ended(Activity.WAIT_GREETER))
+    return Channel(line, attempt, joined.key, means)
 
 
-def trust_as_greeter(joined: Joined, means: Means) -> Flow[Channel]:
+def trust_as_greeter(joined: Joined) -> Flow[Channel]:
     """Compare both codes, as the greeter: show one's own, then choose the claimer's."""
-    yield from _cancelling(joined.line, joined.attempt, _greeter_trust(joined, means))
-    return Channel(joined.line, joined.attempt, joined.key, means)
-
-
-def _greeter_trust(joined: Joined, means: Means) -> Flow[None]:
-    line, attempt = joined.line, joined.attempt
+    line, attempt, means = joined.line, joined.attempt, joined.means
     yield from tell(OwnCode(Peer.CLAIMER, joined.codes.greeter))
     yield from tell(Began(Activity.WAIT_CLAIMER))
     yield from _exchange(
@@ -399,6 +396,7 @@ def _greeter_trust(joined: Joined, means: Means) -> Flow[None]:
     yield from _exchange(
         line, attempt, wire.GreeterStep5SignifyTrust(), wire.ClaimerStep5WaitPeerTrust, means
     )
+    return Channel(line, attempt, joined.key, means)
 
 
 def _choose(peer: Peer, real: SASCode, means: Means) -> Flow[None]:

@@ -61,7 +61,7 @@ from parsec.data.greeting import (
 )
 from parsec.data.ids import AccessToken, DeviceID, UserID
 from parsec.data.local_device import LocalDevice, first_device
-from parsec.data.people import EmailAddress
+from parsec.data.people import EmailAddress, HumanHandle
 from parsec.data.topics import Topic
 from parsec.protocol import invite, statuses
 from parsec.protocol.invite import (
@@ -196,19 +196,11 @@ def greet(
         shares = yield from _shares_to_give(session, item)
     yield from tell(_about(session, item))
     yield from tell(Began(Activity.WAIT_CLAIMER))
-    line = GreeterLine(session.device, token)
-    joined = yield from join_as_greeter(line, session.means)
-    yield from tell(Ended(Activity.WAIT_CLAIMER))
-    channel = yield from trust_as_greeter(joined, session.means)
-    match item:
-        case InviteListItemUser():
-            yield from channel.guarded(_greet_user(session, channel, item.claimer_email))
-        case InviteListItemDevice():
-            yield from channel.guarded(_greet_device(session, channel))
-        case InviteListItemShamirRecovery():
-            yield from channel.guarded(_greet_shamir_recovery(channel, shares))
-            return  # the recovered device completes the invitation, once it has enough shares
-    yield from complete_invitation(session.device, token)
+    joined = yield from join_as_greeter(GreeterLine(session.device, token), session.means)
+    yield from joined.guarded(_greet(session, joined, item, shares))
+    if not isinstance(item, InviteListItemShamirRecovery):
+        # The recovered device completes its invitation itself, once it has enough shares.
+        yield from complete_invitation(session.device, token)
 
 
 def _check_kind(item: InviteListItem, expected: InvitationType | None) -> None:
@@ -259,6 +251,20 @@ def _find_invitation(device: LocalDevice, token: AccessToken) -> Flow[InviteList
         raise Conflict("Invitation cancelled")
     yield from tell(Ended(Activity.RETRIEVE_INVITATION))
     return item
+
+
+def _greet(
+    session: Session, joined: Joined, item: InviteListItem, shares: list[ShamirShare]
+) -> Flow[None]:
+    yield from tell(Ended(Activity.WAIT_CLAIMER))
+    channel = yield from trust_as_greeter(joined)
+    match item:
+        case InviteListItemUser():
+            yield from _greet_user(session, channel, item.claimer_email)
+        case InviteListItemDevice():
+            yield from _greet_device(session, channel)
+        case InviteListItemShamirRecovery():
+            yield from _greet_shamir_recovery(channel, shares)
 
 
 def _greet_user(session: Session, channel: Channel, invited: EmailAddress) -> Flow[None]:
@@ -343,14 +349,24 @@ def _words(kind: str) -> str:
 
 def claim_user(addr: InvitationAddr, info: InviteInfoOkUser, means: Means) -> Flow[LocalDevice]:
     """Become a member, and keep the new device."""
-    joined = yield from _join_administrator(addr, info, means)
-    channel = yield from trust_as_claimer(joined, means)
-    device, chosen = yield from channel.guarded(_claim_user(addr, info, channel))
+    candidates = yield from _administrators(info)
+    if len(candidates) == 1:
+        yield from tell(GreeterIs(candidates[0].human_handle))
+    yield from tell(Began(Activity.WAIT_GREETER_TO_START, None))
+    won = yield from race(
+        [join_as_claimer(ClaimerLine(addr, person.user_id), means) for person in candidates],
+        means,
+        undo=Joined.leave,
+    )
+    joined = won.result
+    came = candidates[won.place].human_handle if len(candidates) > 1 else None
+    device, chosen = yield from joined.guarded(_claim_user(addr, info, joined, came))
     yield from add_chosen_totp(device, chosen, means)
     return device
 
 
-def _join_administrator(addr: InvitationAddr, info: InviteInfoOkUser, means: Means) -> Flow[Joined]:
+def _administrators(info: InviteInfoOkUser) -> Flow[list[Person]]:
+    """Those who may greet: the one that was chosen, or all of them."""
     people = tuple(
         Person(administrator.user_id, administrator.human_handle)
         for administrator in info.administrators
@@ -360,26 +376,17 @@ def _join_administrator(addr: InvitationAddr, info: InviteInfoOkUser, means: Mea
     chosen: UserID | None = people[0].user_id
     if len(people) > 1:
         chosen = yield from ask(ChooseAdministrator(people))
-    candidates = [person for person in people if chosen in (None, person.user_id)]
-    known = candidates[0].human_handle if len(candidates) == 1 else None
-    if known is not None:
-        yield from tell(GreeterIs(known))
-    yield from tell(Began(Activity.WAIT_GREETER_TO_START, None))
-    joined = yield from race(
-        [join_as_claimer(ClaimerLine(addr, person.user_id), means) for person in candidates],
-        means,
-    )
-    yield from tell(Ended(Activity.WAIT_GREETER_TO_START, None))
-    if known is None:
-        winner = candidates[joined.place].human_handle
-        yield from tell(GreeterIs(winner))
-    return joined.result
+    return [person for person in people if chosen in (None, person.user_id)]
 
 
 def _claim_user(
-    addr: InvitationAddr, info: InviteInfoOkUser, channel: Channel
+    addr: InvitationAddr, info: InviteInfoOkUser, joined: Joined, came: HumanHandle | None
 ) -> Flow[tuple[LocalDevice, ChosenProtection]]:
-    means = channel.means
+    means = joined.means
+    yield from tell(Ended(Activity.WAIT_GREETER_TO_START, None))
+    if came is not None:
+        yield from tell(GreeterIs(came))
+    channel = yield from trust_as_claimer(joined)
     label = yield from ask(EnterDeviceLabel())
     handle = yield from ask(EnterHumanHandle(invited_as=info.claimer_email))
     chosen = yield from choose_protection(addr.server)
@@ -417,17 +424,17 @@ def claim_device(addr: InvitationAddr, info: InviteInfoOkDevice, means: Means) -
     yield from tell(GreeterIs(info.claimer_human_handle))
     yield from tell(Began(Activity.WAIT_GREETER_TO_START, None))
     joined = yield from join_as_claimer(ClaimerLine(addr, info.claimer_user_id), means)
-    yield from tell(Ended(Activity.WAIT_GREETER_TO_START, None))
-    channel = yield from trust_as_claimer(joined, means)
-    device, chosen = yield from channel.guarded(_claim_device(addr, info, channel))
+    device, chosen = yield from joined.guarded(_claim_device(addr, info, joined))
     yield from add_chosen_totp(device, chosen, means)
     return device
 
 
 def _claim_device(
-    addr: InvitationAddr, info: InviteInfoOkDevice, channel: Channel
+    addr: InvitationAddr, info: InviteInfoOkDevice, joined: Joined
 ) -> Flow[tuple[LocalDevice, ChosenProtection]]:
-    means = channel.means
+    means = joined.means
+    yield from tell(Ended(Activity.WAIT_GREETER_TO_START, None))
+    channel = yield from trust_as_claimer(joined)
     label = yield from ask(EnterDeviceLabel())
     chosen = yield from choose_protection(addr.server)
     signing_key = SigningKey.generate(means.entropy)

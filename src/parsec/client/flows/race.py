@@ -1,11 +1,13 @@
 """Several conversations at once, of which the first to end wins.
 
 Each is advanced until it waits; then the one that has waited long enough is next. The losers are
-closed with a KeyboardInterrupt, which makes them cancel what they began.
+closed with a KeyboardInterrupt, which makes them cancel what they began. Should the person
+interrupt just that, the winner's result is undone too, as nobody will get it.
 """
 
-from collections.abc import Generator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Generic, TypeVar
 
 from parsec.client.failure import FlowError
@@ -30,35 +32,45 @@ class _Runner(Generic[T]):
     wakes_at: Instant
 
 
-def race(flows: Sequence[Flow[T]], means: Means) -> Flow[Won[T]]:
+def race(
+    flows: Sequence[Flow[T]], means: Means, *, undo: Callable[[T], Flow[None]]
+) -> Flow[Won[T]]:
     """Carry on all conversations; the answer is the first result.
 
     One that fails is left behind. When the last one fails, its error is raised.
     """
     runners = [_Runner(place, flow, means.now()) for place, flow in enumerate(flows)]
     try:
-        while True:
-            runner = min(runners, key=lambda runner: runner.wakes_at)
-            pause = runner.wakes_at.seconds_since(means.now())
-            if pause > 0:
-                yield from wait(pause)
-            try:
-                seconds = yield from _advance(runner.flow)
-            except _Ended as ended:
-                runners.remove(runner)
-                return Won(runner.place, ended.result)
-            except FlowError:
-                runners.remove(runner)
-                if not runners:
-                    raise
-                continue
-            runner.wakes_at = means.now().plus(seconds=seconds)
-    except GeneratorExit:
-        runners.clear()  # nothing may be asked of the world any more
+        won = yield from _first(runners, means)
+    except (Exception, KeyboardInterrupt):
+        yield from _abandon_all(runners)
         raise
-    finally:
-        for runner in runners:
-            yield from _abandon(runner.flow)
+    try:
+        yield from _abandon_all(runners)
+    except KeyboardInterrupt:
+        yield from undo(won.result)
+        raise
+    return won
+
+
+def _first(runners: list[_Runner[T]], means: Means) -> Flow[Won[T]]:
+    """Advance them in turn; those that have come to an end are removed."""
+    while True:
+        runner = min(runners, key=lambda runner: runner.wakes_at)
+        pause = runner.wakes_at.seconds_since(means.now())
+        if pause > 0:
+            yield from wait(pause)
+        try:
+            seconds = yield from _advance(runner.flow)
+        except _Ended as ended:
+            runners.remove(runner)
+            return Won(runner.place, ended.result)
+        except FlowError:
+            runners.remove(runner)
+            if not runners:
+                raise
+            continue
+        runner.wakes_at = means.now().plus(seconds=seconds)
 
 
 class _Ended(Exception):
@@ -85,15 +97,29 @@ def _advance(flow: Generator[Step, Any, Any]) -> Flow[float]:
         raise _Ended(end.value) from None
 
 
+def _abandon_all(runners: Sequence[_Runner[Any]]) -> Flow[None]:
+    """Abandon each, interrupted or not. Raises the KeyboardInterrupt afterwards."""
+    interruption: KeyboardInterrupt | None = None
+    for runner in runners:
+        try:
+            yield from _abandon(runner.flow)
+        except KeyboardInterrupt as error:
+            interruption = error
+    if interruption is not None:
+        raise interruption
+
+
 def _abandon(flow: Generator[Step, Any, Any]) -> Flow[None]:
-    try:
-        step = flow.throw(KeyboardInterrupt())
-        while True:
-            try:
-                answer = yield step
-            except FlowError as error:
-                step = flow.throw(error)
-                continue
-            step = flow.send(answer)
-    except (StopIteration, KeyboardInterrupt, FlowError):
-        return
+    """Let a conversation cancel what it began. Raises the person's KeyboardInterrupt alone."""
+    resume: Callable[[], Step] = partial(flow.throw, KeyboardInterrupt())
+    while True:
+        try:
+            step = resume()
+        except (StopIteration, KeyboardInterrupt, FlowError):
+            return
+        try:
+            answer = yield step
+        except FlowError as error:
+            resume = partial(flow.throw, error)
+        else:
+            resume = partial(flow.send, answer)

@@ -41,10 +41,10 @@ from parsec.client.flows.certificate import (
 )
 from parsec.client.flows.device import create_device
 from parsec.client.flows.greeting import (
-    Channel,
     ClaimerLine,
     GreeterUnavailable,
     GreetingFault,
+    Joined,
     join_as_claimer,
     trust_as_claimer,
 )
@@ -442,20 +442,19 @@ def _ask_recipient(
 ) -> Flow[GatheredShares]:
     """Meet a recipient; the answer is what is gathered with the shares that it gave."""
     yield from tell(GreeterIs(person.human_handle))
-    waiting = Activity.WAIT_GREETER_TO_START, person.human_handle
-    yield from tell(Began(*waiting))
+    yield from tell(Began(Activity.WAIT_GREETER_TO_START, person.human_handle))
     joined = yield from join_as_claimer(ClaimerLine(addr, person.user_id), means)
-    yield from tell(Ended(*waiting))
-    channel = yield from trust_as_claimer(joined, means)
-    yield from tell(Began(Activity.WAIT_GREETER))
-    gathered = yield from channel.guarded(_receive_shares(channel, person, gathered))
+    gathered = yield from joined.guarded(_receive_shares(joined, person, gathered))
     yield from tell(Ended(Activity.WAIT_GREETER))
     return gathered
 
 
 def _receive_shares(
-    channel: Channel, person: Person, gathered: GatheredShares
+    joined: Joined, person: Person, gathered: GatheredShares
 ) -> Flow[GatheredShares]:
+    yield from tell(Ended(Activity.WAIT_GREETER_TO_START, person.human_handle))
+    channel = yield from trust_as_claimer(joined)
+    yield from tell(Began(Activity.WAIT_GREETER))
     confirmation = yield from channel.send_first(
         InviteShamirRecoveryData(), InviteShamirRecoveryConfirmation
     )
