@@ -4,6 +4,8 @@ import signal
 import threading
 from collections.abc import Callable, Iterator
 from functools import partial
+from types import FrameType
+from unittest import mock
 
 import pytest
 
@@ -11,42 +13,62 @@ from parsec.client.drive import drive
 from parsec.client.interruption import Interruptions
 from parsec.client.step import Flow, Step, Wait
 
+SIGNALS = [signal.SIGINT, signal.SIGTERM, signal.SIGHUP]
+
 
 class Left(KeyboardInterrupt):
     """What the handler under test raises."""
 
 
+class BrokenOff(Exception):
+    """The same for pytest, which a KeyboardInterrupt would end."""
+
+
 @pytest.fixture(autouse=True)
-def handler() -> Iterator[Callable[[int, object], None]]:
-    def leave(number: int, _: object) -> None:
+def handlers() -> Iterator[None]:
+    def leave(number: int, _: FrameType | None) -> None:
         raise Left(number)
 
-    before = signal.signal(signal.SIGTERM, leave)
+    before = {number: signal.signal(number, leave) for number in SIGNALS}
     try:
-        yield leave
+        yield
     finally:
-        signal.signal(signal.SIGTERM, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def run(flow: Flow[str], carry_out: Callable[[Step], object]) -> str:
-    with Interruptions() as interruptions:
-        return drive(flow, partial(interruptions.step, carry_out))
+    try:
+        with Interruptions() as interruptions:
+            return drive(flow, partial(interruptions.step, carry_out))
+    except Left:
+        raise BrokenOff from None
 
 
-def end() -> None:
-    signal.raise_signal(signal.SIGTERM)
+def end(number: int = signal.SIGTERM) -> None:
+    signal.raise_signal(number)
+
+
+def one_step() -> Flow[str]:
+    """Says how it ended."""
+    try:
+        yield Wait(1)
+    except Left:
+        return "broken off"
+    return "undisturbed"
 
 
 def nothing(_: Step) -> None:
     pass
 
 
-def test_a_signal_between_two_steps_arrives_at_the_next() -> None:
-    seen: list[float] = []
+@pytest.mark.parametrize("number", SIGNALS)
+def test_a_signal_between_two_steps_arrives_at_the_next(number: int) -> None:
+    seen: list[Step] = []
 
     def flow() -> Flow[str]:
         yield Wait(1)
-        end()
+        end(number)
         computed = "computed"
         try:
             yield Wait(2)
@@ -54,29 +76,18 @@ def test_a_signal_between_two_steps_arrives_at_the_next() -> None:
             return computed
         return "never told"
 
-    def carry_out(step: Step) -> None:
-        assert isinstance(step, Wait)
-        seen.append(step.seconds)
-
-    assert run(flow(), carry_out) == "computed"
-    assert seen == [1]
+    assert run(flow(), seen.append) == "computed"
+    assert seen == [Wait(1)]
 
 
 def test_a_signal_breaks_off_the_step_that_is_carried_out() -> None:
     ended: list[str] = []
 
-    def flow() -> Flow[str]:
-        try:
-            yield Wait(1)
-        except Left:
-            return "broken off"
-        return "never told"
-
     def carry_out(_: Step) -> None:
         end()
         ended.append("this step")
 
-    assert run(flow(), carry_out) == "broken off"
+    assert run(one_step(), carry_out) == "broken off"
     assert not ended
 
 
@@ -91,9 +102,44 @@ def test_a_second_signal_does_not_wait() -> None:
         reached.append("for ever")
         return "never"
 
-    with pytest.raises(Left):
+    with pytest.raises(BrokenOff):
         run(flow(), nothing)
     assert reached == ["the first waits"]
+
+
+def test_two_signals_that_arrived_as_one_do_not_arrive_again() -> None:
+    seen: list[Step] = []
+
+    def flow() -> Flow[str]:
+        try:
+            end()
+            end()
+        except Left:
+            yield Wait(1)  # what is cancelled
+        return "left"
+
+    assert run(flow(), seen.append) == "left"
+    assert seen == [Wait(1)]
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+def test_a_signal_that_python_drops_arrives_at_the_end_of_the_step() -> None:
+    class Unlucky:
+        def __del__(self) -> None:
+            end()
+
+    def carry_out(_: Step) -> None:
+        Unlucky()
+
+    assert run(one_step(), carry_out) == "broken off"
+
+
+def test_a_handler_that_lets_the_program_go_on_is_called_once() -> None:
+    called: list[int] = []
+    signal.signal(signal.SIGTERM, lambda number, _: called.append(number))
+
+    assert run(one_step(), lambda _: end()) == "undisturbed"
+    assert called == [signal.SIGTERM]
 
 
 def test_a_signal_after_the_last_step_arrives_at_the_end() -> None:
@@ -102,7 +148,7 @@ def test_a_signal_after_the_last_step_arrives_at_the_end() -> None:
         end()
         return "result"
 
-    with pytest.raises(Left):
+    with pytest.raises(BrokenOff):
         run(flow(), nothing)
 
 
@@ -114,41 +160,58 @@ def test_one_world_within_another_hands_signals_on() -> None:
         yield Wait(2)
         return "never"
 
-    def outer() -> Flow[str]:
-        try:
-            yield Wait(1)
-        except Left:
-            return "left"
-        return "never told"
+    def carry_out(_: Step) -> object:
+        with Interruptions() as interruptions:
+            return drive(inner(), partial(interruptions.step, nothing))
 
-    assert run(outer(), lambda _: run(inner(), nothing)) == "left"
+    assert run(one_step(), carry_out) == "broken off"
 
 
-def test_handlers_are_back_afterwards(handler: Callable[[int, object], None]) -> None:
-    def flow() -> Flow[str]:
-        yield Wait(1)
-        return "result"
+def test_handlers_are_back_afterwards() -> None:
+    before = [signal.getsignal(number) for number in SIGNALS]
 
-    assert run(flow(), nothing) == "result"
-    assert signal.getsignal(signal.SIGTERM) is handler
+    assert run(one_step(), nothing) == "undisturbed"
+    assert [signal.getsignal(number) for number in SIGNALS] == before
 
 
-def test_signals_that_nobody_handles_are_left_alone() -> None:
-    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+@pytest.mark.parametrize("calls", range(2 * len(SIGNALS)))
+def test_a_signal_at_the_beginning_or_the_end_makes_none_deaf(calls: int) -> None:
+    """At worst, handlers of ours are left behind, and hand on what comes."""
+    install, left = signal.signal, iter(range(calls))
+
+    def interrupted(number: int, handler: Callable[[int, FrameType | None], None]) -> object:
+        if next(left, None) is None:
+            raise Left
+        return install(number, handler)
+
+    with pytest.raises(BrokenOff), mock.patch.object(signal, "signal", interrupted):
+        run(one_step(), nothing)
+
+    for number in SIGNALS:
+        with pytest.raises(BrokenOff):
+            _broken_off_by(number)
+
+
+def _broken_off_by(number: int) -> None:
+    try:
+        end(number)
+    except Left:
+        raise BrokenOff from None
+
+
+@pytest.mark.parametrize("left_alone", [signal.SIG_DFL, signal.SIG_IGN])
+def test_signals_without_a_handler_are_left_alone(left_alone: signal.Handlers) -> None:
+    signal.signal(signal.SIGTERM, left_alone)
 
     with Interruptions():
-        assert signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
+        assert signal.getsignal(signal.SIGTERM) is left_alone
 
 
 def test_other_threads_run_flows_too() -> None:
     results: list[str] = []
 
-    def flow() -> Flow[str]:
-        yield Wait(1)
-        return "result"
-
-    thread = threading.Thread(target=lambda: results.append(run(flow(), nothing)))
+    thread = threading.Thread(target=lambda: results.append(run(one_step(), nothing)))
     thread.start()
     thread.join()
 
-    assert results == ["result"]
+    assert results == ["undisturbed"]

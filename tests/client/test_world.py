@@ -1,5 +1,6 @@
 """The world carries out the steps of flows, with real files and a server of raw bytes."""
 
+import signal
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -9,11 +10,12 @@ import msgspec
 import pytest
 
 from parsec.client.dialogue import ChooseProtection, EnterDeviceLabel, Notice
-from parsec.client.failure import AuthenticationFailed
+from parsec.client.failure import AuthenticationFailed, Offline
 from parsec.client.files import Directories, StorageFailed
 from parsec.client.guards.password import PasswordGuard
 from parsec.client.protection import ChosenProtection, RecoveryFields
 from parsec.client.records import (
+    EarlierShares,
     ForgottenCertificates,
     GatheredShares,
     NewDevice,
@@ -22,7 +24,24 @@ from parsec.client.records import (
 )
 from parsec.client.recoveries import Recoveries
 from parsec.client.rules.device_file import KeyUnavailable
-from parsec.client.step import Ask, Call, Flow, Keep, News, Question, Tell, Wait, ask, keep
+from parsec.client.step import (
+    Ask,
+    Call,
+    Flow,
+    Keep,
+    News,
+    Question,
+    Recall,
+    Tell,
+    Wait,
+    ask,
+    call,
+    keep,
+    tell,
+    wait,
+)
+from parsec.client.transport import http as http_module
+from parsec.client.transport.http import Bounds
 from parsec.client.world import World, system_now
 from parsec.crypto.entropy import Entropy, system_entropy
 from parsec.crypto.keys import SecretKey
@@ -37,7 +56,7 @@ from parsec.protocol.invite import InviteList, InviteListOk
 from parsec.wire.msgpack import dump
 from tests.support import certificates
 from tests.support.lines import some_device
-from tests.support.raw_server import RawServer, http, says
+from tests.support.raw_server import RawServer, http, says, silent
 
 NOW = Instant.parse("2026-01-02T03:04:05Z")
 LATER = Instant.parse("2026-02-02T03:04:05Z")
@@ -355,6 +374,58 @@ def test_certificates_that_came_from_elsewhere_meanwhile_only_give_a_notice(
     assert "cannot be stored" in person.notices[0]
 
 
+# --- Interruptions ---
+
+
+class BrokenOff(Exception):
+    """A KeyboardInterrupt for pytest, which would end at a real one."""
+
+
+def test_a_signal_in_the_midst_of_a_flow_arrives_at_its_next_step(
+    world: World, clock: Clock
+) -> None:
+    def flow() -> Flow[str]:
+        yield from tell(Notice("It begins"))
+        signal.raise_signal(signal.SIGINT)
+        try:
+            yield from wait(1)
+        except KeyboardInterrupt:
+            return "left"
+        return "never told"
+
+    before = signal.getsignal(signal.SIGINT)
+
+    assert world.run(flow()) == "left"
+    assert clock.slept == []
+    assert signal.getsignal(signal.SIGINT) is before
+
+
+def test_an_interrupted_person_is_not_kept_waiting_by_a_silent_server(
+    world: World, person: Recorder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def leave(question: Question[Any]) -> Any:
+        raise KeyboardInterrupt
+
+    def flow(caller: LocalDevice) -> Flow[None]:
+        try:
+            yield from ask(EnterDeviceLabel())
+        except KeyboardInterrupt:
+            with pytest.raises(Offline, match=r"within 0\.1 seconds"):
+                yield from call(caller, InviteList())
+            raise BrokenOff from None
+
+    person.answers = leave
+    monkeypatch.setattr(http_module, "_HURRIED", Bounds(total_seconds=0.1))
+    monkeypatch.setattr(world._http, "_bounds", Bounds(total_seconds=0.2))
+
+    with RawServer([silent()]) as server:
+        caller = msgspec.structs.replace(some_device(), server_url=server.addr)
+        with pytest.raises(BrokenOff):
+            world.run(flow(caller))
+        with pytest.raises(Offline, match=r"within 0\.2 seconds"):
+            world.run(call(caller, InviteList()))
+
+
 # --- Gathered shares ---
 
 
@@ -366,24 +437,25 @@ NO_SHARES = GatheredShares(
     shares={},
 )
 GATHERED = NO_SHARES.with_shares({UserID(b"c" * 16): [ShamirShare(b"\x01secret")]})
+EARLIER = Recall(EarlierShares(NO_SHARES))
 
 
 def test_a_recovery_begins_with_nothing(world: World, person: Recorder) -> None:
-    assert world.resumed(NO_SHARES) == NO_SHARES
+    assert world.carry_out(EARLIER) is None
     assert person.heard == []
 
 
 def test_gathered_shares_are_there_in_the_next_run(world: World) -> None:
     world.carry_out(Keep(GATHERED))
 
-    assert world.resumed(NO_SHARES) == GATHERED
+    assert world.carry_out(EARLIER) == GATHERED
 
 
 def test_shares_of_another_set_up_are_not_used(world: World, person: Recorder) -> None:
     world.carry_out(Keep(GATHERED))
     beginning = msgspec.structs.replace(NO_SHARES, setup_created_on=LATER)
 
-    assert world.resumed(beginning) == beginning
+    assert world.carry_out(Recall(EarlierShares(beginning))) is None
     assert "another shared recovery" in person.notices[0]
 
 
@@ -391,7 +463,7 @@ def test_damaged_shares_are_not_used(world: World, person: Recorder, places: Dir
     world.carry_out(Keep(GATHERED))
     (places.config / "recoveries" / f"{GATHERED.user_id.hex()}.key").write_bytes(b"damage")
 
-    assert world.resumed(NO_SHARES) == NO_SHARES
+    assert world.carry_out(EARLIER) is None
     assert "cannot be used" in person.notices[0]
 
 
@@ -401,7 +473,7 @@ def test_what_is_no_record_of_shares_is_not_used(
     recoveries = Recoveries(places, system_entropy)
     recoveries.save_recovery(GATHERED.user_id, b"something else")
 
-    assert world.resumed(NO_SHARES) == NO_SHARES
+    assert world.carry_out(EARLIER) is None
     assert "cannot be used" in person.notices[0]
 
 
@@ -421,7 +493,7 @@ def test_after_the_recovery_the_shares_are_gone(world: World, places: Directorie
     world.carry_out(Keep(RecoveryDone(GATHERED.user_id)))
 
     assert list((places.config / "recoveries").iterdir()) == []
-    assert world.resumed(NO_SHARES) == NO_SHARES
+    assert world.carry_out(EARLIER) is None
 
 
 # --- Servers ---

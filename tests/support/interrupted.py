@@ -7,16 +7,12 @@ from functools import partial
 from typing import Any
 
 from parsec.client.failure import FlowError
-from parsec.client.step import Call, Flow, Step
+from parsec.client.step import Ask, Call, Flow, Step, Wait
 from parsec.protocol import greeting
 
 STARTS = (
     greeting.InviteClaimerStartGreetingAttempt,
     greeting.InviteGreeterStartGreetingAttempt,
-)
-CANCELLATIONS = (
-    greeting.InviteClaimerCancelGreetingAttempt,
-    greeting.InviteGreeterCancelGreetingAttempt,
 )
 
 
@@ -29,7 +25,7 @@ class Interrupted:
     after: bool
     happened: bool = False
     attempts: set[Any] = field(default_factory=set)
-    """Those that the flow knows of; the interruption of a cancellation excuses from it."""
+    """Those that the flow knows of."""
 
     def run(self) -> Flow[Any]:
         resume: Callable[[], Step] = partial(next, self.flow)
@@ -41,9 +37,8 @@ class Interrupted:
             resume = yield from self._carry_on(step, due=number == self.at)
 
     def _carry_on(self, step: Step, *, due: bool) -> Flow[Callable[[], Step]]:
+        assert not (self.happened and isinstance(step, Ask | Wait)), "the person has left"
         if due and not self.after:
-            if isinstance(step, Call) and isinstance(step.request, CANCELLATIONS):
-                self.attempts.remove(step.request.greeting_attempt)
             return self._interrupt
         try:
             answer = yield step

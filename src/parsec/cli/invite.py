@@ -342,6 +342,8 @@ def _claim(desk: "Desk", addr: "InvitationAddr") -> "Flow[LocalDevice]":
     from parsec.client.failure import HttpRefusal, NotFound
     from parsec.client.flows.invite import claim_device, claim_user, retrieve_invitation
     from parsec.client.flows.shamir import no_shares, recover
+    from parsec.client.records import EarlierShares
+    from parsec.client.step import recall
     from parsec.protocol.invite import InviteInfoOkDevice, InviteInfoOkUser
 
     means = desk.world.means
@@ -357,5 +359,6 @@ def _claim(desk: "Desk", addr: "InvitationAddr") -> "Flow[LocalDevice]":
         case InviteInfoOkDevice():
             return (yield from claim_device(addr, info, means))
         case _:
-            gathered = desk.world.resumed(no_shares(addr, info))
+            beginning = no_shares(addr, info)
+            gathered = (yield from recall(EarlierShares(beginning))) or beginning
             return (yield from recover(addr, info, gathered, means))

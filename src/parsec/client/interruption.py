@@ -25,23 +25,33 @@ _SIGNALS = [
 class Interruptions:
     """Holds back signals for as long as it is entered, but for the time of a step.
 
-    Those of which somebody in Python takes care: others end the process as they always do. Only
-    the main thread gets signals; in another one this changes nothing.
+    Those for which there is a handler in Python: others do what they always do. Only the main
+    thread handles signals; in another one this changes nothing.
     """
 
     def __init__(self) -> None:
         self._handlers: dict[int, Callable[[int, FrameType | None], Any]] = {}
-        self._in_step = False
+        self._is_open = True
+        """Whether signals are handed on; also where our handlers come before or outlive us."""
         self._waiting: int | None = None
 
     def step(self, carry_out: Callable[[A], T], step: A) -> T:
-        """Carry out a step. Raises what the handler of a signal raises that came before it."""
-        self._in_step = True
+        """Carry out a step. If a signal is waiting, its handler is called first.
+
+        Raises what the step raises, or the handler of a signal that breaks it off.
+        """
+        self._is_open = True
         try:
             self._deliver()
-            return carry_out(step)
+            result = carry_out(step)
+            # Again, if it was raised in a finalizer: Python drops what is raised there.
+            self._deliver()
+            return result
+        except BaseException:
+            self._waiting = None
+            raise
         finally:
-            self._in_step = False
+            self._is_open = False
 
     def __enter__(self) -> Self:
         if threading.current_thread() is threading.main_thread():
@@ -50,6 +60,7 @@ class Interruptions:
                 if callable(handler):
                     self._handlers[number] = handler
                     signal.signal(number, self._handle)
+        self._is_open = False
         return self
 
     def __exit__(
@@ -58,16 +69,18 @@ class Interruptions:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
+        self._is_open = True
         for number, handler in self._handlers.items():
             signal.signal(number, handler)
         self._deliver()
 
     def _handle(self, number: int, frame: FrameType | None) -> None:
-        if self._in_step or self._waiting is not None:
-            self._waiting = None
-            self._handlers[number](number, frame)
-        else:
+        if not self._is_open and self._waiting is None:
             self._waiting = number
+            return
+        self._waiting = number if self._is_open else None
+        self._handlers[number](number, frame)
+        self._waiting = None
 
     def _deliver(self) -> None:
         number, self._waiting = self._waiting, None

@@ -114,6 +114,17 @@ class GatheredShares(Record, frozen=True, kw_only=True, tag="parsec_py_gathered_
 
 
 @dataclass(frozen=True)
+class EarlierShares(Wanted[GatheredShares]):
+    """What an earlier run gathered for the same set-up as `beginning`.
+
+    To look for them raises KeyringUnavailable where they are there, and their key out of reach,
+    and Conflict where that run has saved the device already.
+    """
+
+    beginning: GatheredShares
+
+
+@dataclass(frozen=True)
 class RecoverySaves:
     """The gathered shares have led to a device whose file is about to be saved."""
 

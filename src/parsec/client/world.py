@@ -39,6 +39,7 @@ from parsec.client.records import (
     BegunDevice,
     BegunFirstDevices,
     DroppedDevice,
+    EarlierShares,
     ForgottenCertificates,
     GatheredShares,
     NewDevice,
@@ -142,7 +143,10 @@ class World:
     def run(self, flow: Flow[T]) -> T:
         """The result of a flow. Raises FlowError or KeyboardInterrupt."""
         with Interruptions() as interruptions:
-            return drive(flow, partial(interruptions.step, self.carry_out))
+            try:
+                return drive(flow, partial(self._carry_out_unless, interruptions))
+            finally:
+                self._http.is_hurried = False
 
     def carry_out(self, step: Step) -> object:
         """What comes of one step. Raises FlowError or KeyboardInterrupt."""
@@ -162,6 +166,14 @@ class World:
             case _:
                 assert_never(step)
         return None
+
+    def _carry_out_unless(self, interruptions: Interruptions, step: Step) -> object:
+        try:
+            return interruptions.step(self.carry_out, step)
+        except KeyboardInterrupt:
+            # What the flow may still have to cancel must not take a minute.
+            self._http.is_hurried = True
+            raise
 
     # --- Devices ---
 
@@ -233,18 +245,6 @@ class World:
         self._close_store(device_id)
         forget_certificates(self.places.data, device_id)
 
-    def resumed(self, beginning: GatheredShares) -> GatheredShares:
-        """The shares that an earlier run gathered for the same set-up, else `beginning`.
-
-        Raises KeyringUnavailable where they are there, and their key out of reach, and Conflict
-        where that run has saved the device already.
-        """
-        kept = self._gathered.of_same_setup(beginning)
-        if kept is None:
-            return beginning
-        self._check_not_saved(kept)
-        return kept
-
     # --- Servers ---
 
     def administration(self, server: ServerAddr, token: str) -> AdminTransport:
@@ -309,6 +309,8 @@ class World:
         match wanted:
             case BegunFirstDevices():
                 return self._begun_first_devices(wanted)
+            case EarlierShares():
+                return self._earlier_shares(wanted.beginning)
             case _:
                 raise TypeError(f"nobody keeps what a {type(wanted).__name__} asks for")
 
@@ -326,6 +328,12 @@ class World:
                 hint="give the protection and the password that were given then",
             ) from fault
         return tuple(opened)
+
+    def _earlier_shares(self, beginning: GatheredShares) -> GatheredShares | None:
+        kept = self._gathered.of_same_setup(beginning)
+        if kept is not None:
+            self._check_not_saved(kept)
+        return kept
 
     def _begun(self, server: ServerAddr, organization_id: OrganizationID) -> list[FoundDevice]:
         return [

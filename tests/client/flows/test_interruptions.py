@@ -2,6 +2,7 @@
 
 import itertools
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 import pytest
@@ -13,6 +14,7 @@ from parsec.client.dialogue import (
     ChooseSASCode,
     EnterDeviceLabel,
     EnterHumanHandle,
+    GreeterIs,
     OwnCode,
     Peer,
 )
@@ -31,6 +33,7 @@ from parsec.data.people import DeviceLabel, EmailAddress, HumanHandle, UserProfi
 from parsec.protocol import certificate, greeting, invite, statuses
 from parsec.protocol.device import DeviceCreate
 from parsec.protocol.server_config import ServerConfig
+from parsec.protocol.statuses import CancelledGreetingAttemptReason as Reason
 from parsec.protocol.user import UserCreate
 from tests.support import certificates
 from tests.support.flows import START, Clock, Meeting, NotYet, Side, converse_once
@@ -47,7 +50,11 @@ EVE = HumanHandle(EmailAddress("eve@example.com"), "Eve")
 class Encounter:
     """Somebody with an invitation, Alice who greets, and the server between them."""
 
-    def __init__(self, kind: InvitationType, administrators: Sequence[str]) -> None:
+    def __init__(
+        self, kind: InvitationType, administrators: Sequence[str], *, unheard: Peer | None = None
+    ) -> None:
+        """The code of `unheard` is not found among those shown."""
+        self._unheard = unheard
         self.clock = Clock()
         self.addr = invitation_addr(kind)
         self.alice = _alice()
@@ -94,6 +101,11 @@ class Encounter:
             if attempt.attempt_id in among and not attempt.cancelled
         ]
 
+    @property
+    def reasons(self) -> set[Reason]:
+        """Why attempts were cancelled."""
+        return {reason for meeting in self.meetings.values() for reason in meeting.cancelled}
+
     def _serve(self, request: Any) -> Any:
         match request:
             case greeting.InviteClaimerStartGreetingAttempt(greeter=greeter):
@@ -134,7 +146,7 @@ class Encounter:
                 said = [news.code for news in speaker.heard if isinstance(news, OwnCode)]
                 if not said:
                     raise NotYet
-                return said[0]
+                return said[0] if peer is not self._unheard else None
             case EnterDeviceLabel():
                 return DeviceLabel("phone")
             case EnterHumanHandle():
@@ -178,12 +190,19 @@ ENCOUNTERS = {
         InvitationType.USER, ["carol", "alice", "dan"]
     ),
 }
+LISTENERS = {
+    f"a wrong code of the {peer.name.lower()}": partial(
+        Encounter, InvitationType.DEVICE, ["alice"], unheard=peer
+    )
+    for peer in Peer
+}
+ALL = ENCOUNTERS | LISTENERS
 
-encounters = pytest.mark.parametrize("encounter", ENCOUNTERS.values(), ids=ENCOUNTERS.keys())
+encounters = pytest.mark.parametrize("encounter", ALL.values(), ids=ALL.keys())
 moments = pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
 
 
-@encounters
+@pytest.mark.parametrize("encounter", ENCOUNTERS.values(), ids=ENCOUNTERS.keys())
 def test_undisturbed_both_come_to_their_end(encounter: Callable[[], Encounter]) -> None:
     met = encounter()
 
@@ -191,6 +210,7 @@ def test_undisturbed_both_come_to_their_end(encounter: Callable[[], Encounter]) 
 
     assert claimer.error is greeter.error is None
     assert isinstance(claimer.result, LocalDevice)
+    assert [news for news in claimer.heard if isinstance(news, GreeterIs)] == [GreeterIs(ALICE)]
 
 
 @encounters
@@ -205,7 +225,7 @@ def test_an_interrupted_claimer_leaves_nobody_waiting(
         if not claim.happened:
             return
         assert isinstance(claimer.error, KeyboardInterrupt)
-        assert _went_well(greeter) or met.open_attempts(claim.attempts) == [], f"step {at}"
+        _check_nobody_waits(met, claim, greeter)
 
 
 @encounters
@@ -220,8 +240,10 @@ def test_an_interrupted_greeter_leaves_nobody_waiting(
         if not welcome.happened:
             return
         assert isinstance(greeter.error, KeyboardInterrupt)
-        assert _went_well(claimer) or met.open_attempts(welcome.attempts) == [], f"step {at}"
+        _check_nobody_waits(met, welcome, claimer)
 
 
-def _went_well(side: Side) -> bool:
-    return side.done and side.error is None
+def _check_nobody_waits(met: Encounter, interrupted: Interrupted, peer: Side) -> None:
+    went_well = peer.done and peer.error is None
+    assert went_well or met.open_attempts(interrupted.attempts) == [], f"step {interrupted.at}"
+    assert met.reasons <= {Reason.MANUALLY_CANCELLED, Reason.INVALID_SAS_CODE}

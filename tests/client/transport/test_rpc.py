@@ -391,6 +391,25 @@ def test_time_that_ran_out_once_is_forgotten(impatient: Transport) -> None:
         assert impatient.send(device, InviteList()) == InviteListOk(invitations=[])
 
 
+def test_what_an_interruption_may_have_left_locked_is_not_used_again() -> None:
+    class Locked:
+        def stream(self, *_: object, **__: object) -> object:
+            raise KeyboardInterrupt
+
+    http = Http({})
+    vars(http)["_plain_client"] = Locked()
+    transport = Transport(http, now=lambda: NOW)
+
+    with RawServer([says(OK)]) as server:
+        device = device_at(server.addr)
+        try:
+            transport.send(device, InviteList())
+        except KeyboardInterrupt:
+            assert transport.send(device, InviteList()) == InviteListOk(invitations=[])
+    transport.close()
+    assert len(server.received) == 1
+
+
 # --- TLS ---
 
 

@@ -11,8 +11,9 @@ again and again until the server answers with the peer's step of the same number
 
 A wrong choice may mean somebody in the middle: the attempt is cancelled with that reason, so that
 the peer learns it too, and nothing is ever sent after it. Whatever ends a conversation early
-(Ctrl-C included) cancels its attempt, as long as all that follows joining it is `Joined.guarded`;
-a failure to cancel is not reported on top.
+(Ctrl-C included) cancels its attempt, as long as all that follows joining it is `Joined.guarded`. A
+failure to cancel is not reported on top; only a second Ctrl-C, or the end of the process, can keep
+the cancellation from being sent.
 """
 
 from collections.abc import Callable
@@ -192,7 +193,10 @@ class GreeterLine:
 
 @dataclass(frozen=True)
 class Joined:
-    """Both sides are there and have exchanged keys and nonces, but compared nothing yet."""
+    """Both sides are there and have exchanged keys and nonces, but compared nothing yet.
+
+    Whatever comes next is to be `guarded`, or the peer is left waiting when it is broken off.
+    """
 
     line: Line
     attempt: GreetingAttemptID
@@ -206,7 +210,7 @@ class Joined:
 
     def leave(self) -> Flow[None]:
         """Cancel the attempt, as nothing will follow."""
-        yield from self.line.cancel(self.attempt, Reason.MANUALLY_CANCELLED)
+        yield from _cancel(self.line, self.attempt, Reason.MANUALLY_CANCELLED)
 
 
 @dataclass(frozen=True)
@@ -367,7 +371,10 @@ def check_nonce(nonce: bytes, promised: HashDigest) -> None:
 
 
 def trust_as_claimer(joined: Joined) -> Flow[Channel]:
-    """Compare both codes, as the claimer: choose the greeter's, then show one's own."""
+    """Compare both codes, as the claimer: choose the greeter's, then show one's own.
+
+    To be `Joined.guarded`, together with what follows.
+    """
     line, attempt, means = joined.line, joined.attempt, joined.means
     yield from _choose(Peer.GREETER, joined.codes.greeter, means)
     yield from _exchange(
@@ -384,7 +391,10 @@ def trust_as_claimer(joined: Joined) -> Flow[Channel]:
 
 
 def trust_as_greeter(joined: Joined) -> Flow[Channel]:
-    """Compare both codes, as the greeter: show one's own, then choose the claimer's."""
+    """Compare both codes, as the greeter: show one's own, then choose the claimer's.
+
+    To be `Joined.guarded`, together with what follows.
+    """
     line, attempt, means = joined.line, joined.attempt, joined.means
     yield from tell(OwnCode(Peer.CLAIMER, joined.codes.greeter))
     yield from tell(Began(Activity.WAIT_CLAIMER))
@@ -451,11 +461,20 @@ def _cancelling(line: Line, attempt: GreetingAttemptID, conversation: Flow[T]) -
     except (AttemptCancelled, GreeterUnavailable, InvitationEnded):
         raise  # there is no attempt left to cancel
     except GreetingFault as fault:
-        yield from line.cancel(attempt, fault.reason)
+        yield from _cancel(line, attempt, fault.reason)
         raise
     except (Exception, KeyboardInterrupt):
         # Whatever it is, a bug included: the peer must not be left waiting.
-        yield from line.cancel(attempt, Reason.MANUALLY_CANCELLED)
+        yield from _cancel(line, attempt, Reason.MANUALLY_CANCELLED)
+        raise
+
+
+def _cancel(line: Line, attempt: GreetingAttemptID, reason: Reason) -> Flow[None]:
+    try:
+        yield from line.cancel(attempt, reason)
+    except KeyboardInterrupt:
+        # What was broken off is just what has to be said before we leave.
+        yield from line.cancel(attempt, reason)
         raise
 
 

@@ -2,7 +2,7 @@
 
 Each is advanced until it waits; then the one that has waited long enough is next. The losers are
 closed with a KeyboardInterrupt, which makes them cancel what they began. Should the person
-interrupt just that, the winner's result is undone too, as nobody will get it.
+interrupt just that, or should it fail, the winner's result is undone too, as nobody will get it.
 """
 
 from collections.abc import Callable, Generator, Sequence
@@ -47,7 +47,7 @@ def race(
         raise
     try:
         yield from _abandon_all(runners)
-    except KeyboardInterrupt:
+    except (Exception, KeyboardInterrupt):
         yield from undo(won.result)
         raise
     return won
@@ -98,28 +98,33 @@ def _advance(flow: Generator[Step, Any, Any]) -> Flow[float]:
 
 
 def _abandon_all(runners: Sequence[_Runner[Any]]) -> Flow[None]:
-    """Abandon each, interrupted or not. Raises the KeyboardInterrupt afterwards."""
-    interruption: KeyboardInterrupt | None = None
+    """Abandon each, whatever happens meanwhile. Raises the last of it afterwards."""
+    happened: BaseException | None = None
     for runner in runners:
         try:
             yield from _abandon(runner.flow)
-        except KeyboardInterrupt as error:
-            interruption = error
-    if interruption is not None:
-        raise interruption
+        except (Exception, KeyboardInterrupt) as error:
+            happened = error
+    if happened is not None:
+        raise happened
 
 
 def _abandon(flow: Generator[Step, Any, Any]) -> Flow[None]:
-    """Let a conversation cancel what it began. Raises the person's KeyboardInterrupt alone."""
-    resume: Callable[[], Step] = partial(flow.throw, KeyboardInterrupt())
+    """Let a conversation cancel what it began. Raises KeyboardInterrupt if the person does."""
+    ours = KeyboardInterrupt()
+    resume: Callable[[], Step] = partial(flow.throw, ours)
     while True:
         try:
             step = resume()
-        except (StopIteration, KeyboardInterrupt, FlowError):
+        except (StopIteration, FlowError):
             return
+        except KeyboardInterrupt as error:
+            if error is ours:
+                return
+            raise
         try:
             answer = yield step
-        except FlowError as error:
+        except (FlowError, KeyboardInterrupt) as error:
             resume = partial(flow.throw, error)
         else:
             resume = partial(flow.send, answer)

@@ -46,6 +46,9 @@ class Bounds(msgspec.Struct, frozen=True, kw_only=True):
     total_seconds: float = 600.0
 
 
+_HURRIED = Bounds(connect_seconds=5.0, silence_seconds=5.0, total_seconds=10.0)
+
+
 class Answer(msgspec.Struct, frozen=True, kw_only=True):
     """What a server answered; header names in lower case."""
 
@@ -65,6 +68,8 @@ class Http:
 
     def __init__(self, environ: Mapping[str, str], bounds: Bounds | None = None) -> None:
         """`SSL_CAFILE` adds trusted authorities; proxies come from the process's environment."""
+        self.is_hurried = False
+        """Whether somebody waits to leave: Parsec servers are given seconds then."""
         self._ca_file = environ.get("SSL_CAFILE")
         self._bounds = bounds or Bounds()
         self._sockets: weakref.WeakSet[socket.socket] = weakref.WeakSet()
@@ -92,7 +97,7 @@ class Http:
             headers=headers,
             body=body,
             limit=limit,
-            bounds=self._bounds,
+            bounds=_HURRIED if self.is_hurried else self._bounds,
         )
         if answer.body is None and answer.status == 200:
             raise InvalidAnswer(
@@ -152,7 +157,7 @@ class Http:
         bounds: Bounds,
     ) -> Answer:
         client = self._secure_client if use_ssl else self._plain_client
-        with _Alarm(bounds.total_seconds, self._sockets) as alarm:
+        with self._interruptible(), _Alarm(bounds.total_seconds, self._sockets) as alarm:
             with (
                 _explained(netloc, alarm),
                 client.stream(
@@ -169,6 +174,18 @@ class Http:
             # A body without length ends where the alarm has cut it.
             alarm.check(netloc)
         return Answer(status=status, headers=found, body=content)
+
+    @contextmanager
+    def _interruptible(self) -> Iterator[None]:
+        """Leave the connections alone after an interruption: their pool's locks may be held."""
+        try:
+            yield
+        except KeyboardInterrupt:
+            for client in ("_plain_client", "_secure_client"):
+                vars(self).pop(client, None)
+            for opened in list(self._sockets):
+                opened.close()
+            raise
 
     # Two clients, because reading the trusted authorities takes longer than a local exchange.
 
