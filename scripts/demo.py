@@ -14,6 +14,8 @@ from scripts import stories
 from scripts.authenticator import Authenticator
 from scripts.stage import Person, Stage, stage
 
+_CLI = Path(sys.executable).with_name("parsec-cli")
+
 
 def main() -> int:
     """Play everything; the answer is the exit code."""
@@ -95,11 +97,15 @@ def _tell_how_to_log_in(
     for person in people:
         print(
             f"  {person.name}: PARSEC_BASE_CONFIG_DIR='{person.home}/config' "
-            f"PARSEC_BASE_DATA_DIR='{person.home}/data' parsec-cli user list"
+            f"PARSEC_BASE_DATA_DIR='{person.home}/data' {_CLI} user list"
             f"   (password: {person.password})"
         )
     if phone is not None:
-        print(f"  The code: oathtool --totp --base32 {base32_secret(phone.secret)}")
+        print(
+            f"  The code: oathtool --totp --base32 {base32_secret(phone.secret)}"
+            "   (of the package oathtool, or any authenticator app)"
+        )
+        print("  (Carol's smartcard exists during the story only.)")
 
 
 def _keep() -> None:

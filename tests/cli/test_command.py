@@ -111,6 +111,7 @@ def test_wrong_usage_is_told_in_the_official_form(shell: Shell) -> None:
         (("--format", "xml", "device", "list"), "'xml' is not one of"),
         (("user", "revoke"), "Missing argument 'EMAIL'"),
         (("organization", "stats", "-a", "parsec3://h", "-t", "x"), "Missing option '-o'"),
+        (("server", "stats", "-t", "x"), "(or the variable PARSEC_SERVER_ADDR)."),
     ],
 )
 def test_what_is_wrong_is_named(shell: Shell, words: Path, told: str) -> None:

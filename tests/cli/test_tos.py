@@ -58,7 +58,8 @@ def test_terms_are_listed_by_locale(organization: Organization) -> None:
     listed = organization.run("tos", "list")
     as_json = json.loads(organization.run("tos", "list", "--format", "json").out)
 
-    assert (configured.code, configured.out, configured.err) == (0, "", "")
+    assert (configured.code, configured.out) == (0, "")
+    assert "have to accept these terms of service" in configured.err
     assert listed.out.splitlines() == [
         "• en_US: https://example.com/tos_en",
         "• fr_FR: https://example.com/tos_fr",
@@ -109,6 +110,7 @@ def test_terms_come_from_a_file_and_go_away(organization: Organization, tmp_path
     configured = organization.config("--from-json", str(file))
     listed = organization.run("tos", "list")
     removed = organization.config("--remove")
+    assert "nothing to accept any more" in removed.err
 
     assert configured.code == removed.code == 0
     assert listed.out == "• en_US: https://example.com/x\n"

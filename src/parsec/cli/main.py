@@ -133,7 +133,7 @@ def _run(arguments: Sequence[str], environ: Mapping[str, str], console: Console)
         return _EXIT_USAGE
     except click.UsageError as error:
         usage = error.ctx or click.Context(root, info_name=PROGRAM)
-        console.usage_error(error.format_message(), usage.get_usage(), usage.command_path)
+        console.usage_error(_usage_fault(error), usage.get_usage(), usage.command_path)
         return _EXIT_USAGE
     except click.ClickException as error:
         console.error(error.format_message())
@@ -143,6 +143,13 @@ def _run(arguments: Sequence[str], environ: Mapping[str, str], console: Console)
     except Exception as error:
         return _failed(error, environ, console)
     return _EXIT_OK
+
+
+def _usage_fault(error: click.UsageError) -> str:
+    message = error.format_message()
+    if isinstance(error, click.MissingParameter) and error.param and error.param.envvar:
+        message = f"{message.rstrip('.')} (or the variable {error.param.envvar})."
+    return message
 
 
 def _failed(error: Exception, environ: Mapping[str, str], console: Console) -> int:

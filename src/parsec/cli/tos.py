@@ -104,6 +104,11 @@ def config(
         tos = {**(_read_terms(from_json) if from_json else dict(map(locale_and_url, terms)))}
     with administration.transport() as transport:
         transport.patch("organizations", str(organization), body={"tos": tos})
+    administration.console.message(
+        f"Members of {organization} have nothing to accept any more"
+        if tos is None
+        else f"Members of {organization} have to accept these terms of service from now on"
+    )
 
 
 def locale_and_url(text: str) -> tuple[str, str]:

@@ -244,8 +244,10 @@ def test_the_key_is_rotated_beside_a_running_server(machine: Machine) -> None:
 
         machine.done("rotate-key", "--db", database)
         (second, former) = keys(machine)
-        machine.done("rotate-key", "--db", database, "--forget-old")
+        forgotten = machine.run("rotate-key", "--db", database, "--forget-old")
 
+        assert re.fullmatch(r"Removed: [0-9a-f]{16}\. Backups .* need them\n", forgotten.stderr)
+        assert first not in forgotten.stderr
         assert former == first != second
         assert keys(machine) == [second]
         server.create("A")

@@ -246,9 +246,11 @@ def _find_invitation(device: LocalDevice, token: AccessToken) -> Flow[InviteList
     if item is None:
         raise NotFound("Invitation not found", hint="parsec-cli invite list shows those you have")
     if item.status is invite.InvitationStatus.FINISHED:
-        raise Conflict("Invitation already used")
+        raise Conflict(
+            "Invitation already used", hint="invite again, then greet with the new token"
+        )
     if item.status is invite.InvitationStatus.CANCELLED:
-        raise Conflict("Invitation cancelled")
+        raise Conflict("Invitation cancelled", hint="invite again, then greet with the new token")
     yield from tell(Ended(Activity.RETRIEVE_INVITATION))
     return item
 

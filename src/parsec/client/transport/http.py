@@ -374,7 +374,10 @@ _REASONS: tuple[tuple[type[BaseException], _Explain], ...] = (
     (ssl.SSLCertVerificationError, _certificate_reason),
     (ssl.SSLError, _tls_reason),
     (socket.gaierror, lambda _: ("its name cannot be resolved", "check the address")),
-    (ConnectionRefusedError, lambda _: ("connection refused", "is the server running?")),
+    (
+        ConnectionRefusedError,
+        lambda _: ("connection refused", "start the server, or correct the address"),
+    ),
     (httpx2.ProxyError, lambda _: ("the proxy refused", "check HTTP_PROXY and HTTPS_PROXY")),
     (httpx2.TimeoutException, lambda _: ("no answer in time", "try again later")),
     # As a server with TLS does to whoever speaks in clear.

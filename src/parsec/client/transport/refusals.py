@@ -29,7 +29,10 @@ _REFUSALS: dict[int, tuple[str, str | None]] = {
     460: ("The organization has expired", "its administrator has to ask for its renewal"),
     461: ("This user has been revoked", None),
     462: ("This user is frozen", "the administrator of the server has to unfreeze the user"),
-    463: ("The terms of service must be accepted first", "see them with: parsec-cli tos list"),
+    463: (
+        "The terms of service must be accepted first",
+        "see them with: parsec-cli tos list, accept them with: parsec-cli tos accept",
+    ),
     464: ("The organization allows no such client", None),
 }
 """Message and hint; the server's own words are added where they say more."""

@@ -149,8 +149,9 @@ _LISTENING = (
         default=(500, 5),
         show_default=True,
         metavar="BURST PER_SECOND",
-        help="How many wrong tokens and unknown organizations an address is told, at once and in "
-        "the long run, before it is answered 429; BURST 0: any number.",
+        help="How many wrong tokens, unknown organizations and wrong one-time codes an address is "
+        "told by each process, at once and in the long run, before it is answered 429; BURST 0: "
+        "any number.",
     ),
     option(
         "--workers",
@@ -363,7 +364,13 @@ _MAIL = (
         help="SMTP server, or MOCKED: mails are written to a folder.  [default: the folder "
         "`mails` beside the database]",
     ),
-    option("--email-port", type=click.IntRange(1, 65_535), default=25, show_default=True),
+    option(
+        "--email-port",
+        type=click.IntRange(1, 65_535),
+        default=25,
+        show_default=True,
+        help="Its port.",
+    ),
     option("--email-host-user", help="Who logs in to the SMTP server."),
     option("--email-host-password", type=SecretKind(), help="With which password."),
     option("--email-use-ssl", is_flag=True, help="TLS from the first byte (port 465)."),
@@ -378,8 +385,7 @@ _MAIL = (
         "--default-language",
         type=click.Choice(Language, case_sensitive=False),
         default=Language.EN,
-        show_default="en",
-        help="Language of mails, and of pages for browsers that want neither.",
+        help="Language of mails, and of pages for browsers that want neither.  [default: en]",
     ),
     option(
         "--invitation-email-rate-limit",

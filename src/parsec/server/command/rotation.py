@@ -72,6 +72,9 @@ async def forget_old_keys(database: Database, keys: KeyFile, entropy: Entropy) -
             )
         keys.replace(ring.only(current))
     click.echo(f"{keys} ✔ only key {current.hex()}")
+    removed = [name.hex() for name in ring.names if name != current]
+    if removed:
+        click.echo(f"Removed: {', '.join(removed)}. Backups from their time need them", err=True)
 
 
 @contextlib.asynccontextmanager

@@ -107,6 +107,11 @@ class KeyRing:
     def newest(self) -> KeyID:
         return key_id(self.keys[0])
 
+    @property
+    def names(self) -> Sequence[KeyID]:
+        """What the keys are called, newest first."""
+        return tuple(self._by_id)
+
     def __contains__(self, name: object) -> bool:
         return name in self._by_id
 
