@@ -23,7 +23,7 @@ from typing import Any
 
 import pexpect
 
-PATIENCE = 30.0
+PATIENCE = 120.0
 """Seconds after which a line that does not come is a failure."""
 
 _CONTROL = re.compile(r"\x1b\[(?P<args>[0-9;?]*)(?P<verb>[A-Za-z])|\x1b[=>78]|\x1b\][^\x07]*\x07")

@@ -6,6 +6,18 @@ import signal
 import hypothesis
 import pytest
 
+from tests.support.own_database import OwnDatabase
+
+_DATABASE = OwnDatabase()
+
+
+def pytest_configure() -> None:
+    _DATABASE.make()
+
+
+def pytest_unconfigure() -> None:
+    _DATABASE.drop()
+
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--vectors", help="folder of vector files for the conformance tests")

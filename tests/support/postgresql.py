@@ -1,7 +1,7 @@
 """Places of one's own in the PostgreSQL database that `PARSEC_TEST_POSTGRESQL` names.
 
 The variable holds a URL whose user may do everything there (`make test-postgresql`). A place is a
-schema: making a database takes a hundred times as long.
+schema: making a database takes a hundred times as long (`own_database` makes one for each process).
 """
 
 import asyncio

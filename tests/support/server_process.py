@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-PATIENCE_S = 20
+PATIENCE_S = 60
 TOKEN = "s3cr3t"
 
 

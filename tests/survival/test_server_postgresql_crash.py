@@ -53,15 +53,22 @@ def enroll_until(club: Club, done: threading.Event) -> tuple[int, int]:
 def test_what_was_acknowledged_survives_and_service_and_events_go_on_by_themselves(
     tmp_path: Path, cluster: OwnCluster, workers: int
 ) -> None:
-    options = (f"--db={cluster.another()}", f"--workers={workers}", "--email-host=MOCKED")
+    options = (
+        f"--db={cluster.another()}",
+        f"--workers={workers}",
+        "--email-host=MOCKED",
+        "--maximum-database-connection-attempts=60",
+    )
     with started(tmp_path, *options, "--sse-keepalive=0") as server:
         club = Club.founded(server.place)
         done = threading.Event()
 
         def crash() -> None:
-            for _ in range(_CRASHES):
-                cluster.crash()
-            done.set()
+            try:
+                for _ in range(_CRASHES):
+                    cluster.crash()
+            finally:
+                done.set()
 
         with club.events() as events:
             crashing = threading.Thread(target=crash)

@@ -382,13 +382,18 @@ def test_a_server_that_drips_for_ever_is_offline(impatient: Transport, beginning
         impatient.send(device_at(server.addr), InviteList())
 
 
-def test_time_that_ran_out_once_is_forgotten(impatient: Transport) -> None:
+def test_time_that_ran_out_once_is_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
+    http = Http({}, IMPATIENT)
+    transport = Transport(http, now=lambda: NOW)
+
     with RawServer([silent(), says(OK)]) as server:
         device = device_at(server.addr)
         with pytest.raises(Offline):
-            impatient.send(device, InviteList())
+            transport.send(device, InviteList())
+        monkeypatch.setattr(http, "_bounds", Bounds())
 
-        assert impatient.send(device, InviteList()) == InviteListOk(invitations=[])
+        assert transport.send(device, InviteList()) == InviteListOk(invitations=[])
+    transport.close()
 
 
 def test_what_an_interruption_may_have_left_locked_is_not_used_again() -> None:

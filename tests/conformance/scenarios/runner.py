@@ -17,17 +17,59 @@ from tests.conformance.scenarios.wire import bearer_of_device, dump, load_addres
 Step: TypeAlias = dict[str, Any]
 
 _API_VERSION = "5.5"
-_NEXT_EVENT_S = 5.0
+_PLAYS = 4
+_STALL_S = 0.3
+_CODE_S = 30
+_LASTING = ("sleep", "sse_next", "sse_idle", "sse_closed")
+_NEXT_EVENT_S = 20.0
 _IDLE_S = 0.5
 
 
 def play(scenario: dict[str, Any], server: ServerUnderTest) -> None:
-    """Raises AssertionError, which tells the step, at the first answer that differs."""
+    """Raises AssertionError, which tells the step, at the first answer that differs.
+
+    Scenarios go by the clock: codes hold for 30 seconds, and who guesses waits for one. One that
+    differs where this machine came too late says nothing about the server, and is played anew.
+    """
+    for _ in range(_PLAYS - 1):
+        watch = _Watch()
+        try:
+            return _play(scenario, server, watch)
+        except AssertionError:
+            if not watch.was_late:
+                raise
+    return _play(scenario, server, _Watch())
+
+
+class _Watch:
+    """Sees whether the machine stalled, or another one-time code began to count."""
+
+    def __init__(self) -> None:
+        self._began = time.time()
+        self._last = time.monotonic()
+        self._stalled = False
+
+    def after(self, step: Step) -> None:
+        """A step is done."""
+        now = time.monotonic()
+        if step["step"] not in _LASTING and now - self._last > _STALL_S:
+            self._stalled = True
+        self._last = now
+
+    @property
+    def was_late(self) -> bool:
+        """Whether what was played so far depended on the machine."""
+        another_code = time.time() // _CODE_S != self._began // _CODE_S
+        return self._stalled or time.monotonic() - self._last > _STALL_S or another_code
+
+
+def _play(scenario: dict[str, Any], server: ServerUnderTest, watch: _Watch) -> None:
     run = _Run(scenario, server)
     with contextlib.closing(run):
         for number, step in enumerate(scenario["steps"]):
             try:
                 run.play(step)
+                watch.after(step)
             except AssertionError as error:
                 if step.get("optional") or step.get("level") == "may":
                     continue
@@ -268,7 +310,7 @@ class _Run:
 
     def _next_event(self, step: Step) -> None:
         stream = self._streams[step["name"]]
-        message = stream.next(step.get("timeout_s", _NEXT_EVENT_S))
+        message = stream.next(max(step.get("timeout_s", 0), _NEXT_EVENT_S))
         assert message is not None, "expected an event, found the end of the stream"
         self._judge(step, stream.answer, message)
 

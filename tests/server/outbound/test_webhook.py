@@ -142,7 +142,7 @@ async def answer_hugely(_reader: asyncio.StreamReader, writer: asyncio.StreamWri
 async def test_whatever_a_service_does_the_organization_begins(answer: Answer) -> None:
     async with listener(answer) as (url, heard), server_app() as server:
         # Little patience: some never come to an end.
-        hook = webhook(url, timeout=0.5)
+        hook = webhook(url, timeout=2)
         told_server = msgspec.structs.replace(server.server, bootstrap_webhook=hook)
         app = ServerApp(told_server, make_app(told_server), server.clock)
 
