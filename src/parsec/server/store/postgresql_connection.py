@@ -1,6 +1,7 @@
 """One connection to PostgreSQL, and what its failures mean; the only importer of asyncpg."""
 
 import asyncio
+import os
 from collections.abc import Awaitable, Callable, Sequence
 from time import monotonic
 from typing import Any, TypeVar
@@ -247,4 +248,8 @@ def _failure(error: Exception) -> StorageError:
 
 
 def _cause(error: Exception) -> str:
+    if isinstance(error, OSError) and error.errno:
+        # Without the number, and the same words whoever raised it; those of names are negative.
+        text = os.strerror(error.errno) if error.errno > 0 else error.strerror
+        return text or type(error).__name__
     return str(error) or type(error).__name__
