@@ -144,7 +144,7 @@ class World:
         """The result of a flow. Raises FlowError or KeyboardInterrupt."""
         with Interruptions() as interruptions:
             try:
-                return drive(flow, partial(self._carry_out_unless, interruptions))
+                return drive(flow, partial(self._carry_out_interruptibly, interruptions))
             finally:
                 self._http.is_hurried = False
 
@@ -167,7 +167,7 @@ class World:
                 assert_never(step)
         return None
 
-    def _carry_out_unless(self, interruptions: Interruptions, step: Step) -> object:
+    def _carry_out_interruptibly(self, interruptions: Interruptions, step: Step) -> object:
         try:
             return interruptions.step(self.carry_out, step)
         except KeyboardInterrupt:
