@@ -6,17 +6,9 @@ import signal
 import hypothesis
 import pytest
 
-from tests.support.own_database import OwnDatabase
+from tests.support.own_database import use_own_database
 
-_DATABASE = OwnDatabase()
-
-
-def pytest_configure() -> None:
-    _DATABASE.make()
-
-
-def pytest_unconfigure() -> None:
-    _DATABASE.drop()
+use_own_database()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

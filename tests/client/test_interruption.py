@@ -10,6 +10,7 @@ from unittest import mock
 import pytest
 
 from parsec.client.drive import drive
+from parsec.client.failure import Offline
 from parsec.client.interruption import Interruptions
 from parsec.client.step import Flow, Step, Wait
 
@@ -22,6 +23,13 @@ class Left(KeyboardInterrupt):
 
 class BrokenOff(Exception):
     """The same for pytest, which a KeyboardInterrupt would end."""
+
+
+class Unlucky:
+    """Gets a signal just where Python ignores errors."""
+
+    def __del__(self) -> None:
+        end()
 
 
 @pytest.fixture(autouse=True)
@@ -124,14 +132,32 @@ def test_two_signals_that_arrived_as_one_do_not_arrive_again() -> None:
 
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 def test_a_signal_that_python_drops_arrives_at_the_end_of_the_step() -> None:
-    class Unlucky:
-        def __del__(self) -> None:
-            end()
-
     def carry_out(_: Step) -> None:
         Unlucky()
 
     assert run(one_step(), carry_out) == "broken off"
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+def test_a_signal_that_python_drops_arrives_at_the_end_of_a_step_that_fails() -> None:
+    def carry_out(_: Step) -> None:
+        Unlucky()
+        raise Offline("The server cannot be reached")
+
+    assert run(one_step(), carry_out) == "broken off"
+
+
+def test_a_signal_waits_on_while_another_one_is_handled() -> None:
+    handled: list[int] = []
+    signal.signal(signal.SIGHUP, lambda number, _: handled.append(number))
+
+    def flow() -> Flow[str]:
+        end()
+        end(signal.SIGHUP)
+        return (yield from one_step())
+
+    assert run(flow(), nothing) == "broken off"
+    assert handled == [signal.SIGHUP]
 
 
 def test_a_handler_that_lets_the_program_go_on_is_called_once() -> None:

@@ -21,6 +21,16 @@ class Time:
     monotonic = time
 
 
+class NothingToClose:
+    """One play of a scenario, without a server."""
+
+    def __init__(self, *_: object) -> None:
+        pass
+
+    def close(self) -> None:
+        pass
+
+
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> Time:
     clock = Time()
@@ -31,27 +41,28 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Time:
 @pytest.mark.parametrize(
     ("step", "seconds", "plays"),
     [
-        ("rpc", 0.1, 1),
-        ("rpc", 0.5, 4),
-        ("sleep", 0.5, 1),
-        ("sleep", 30, 4),  # another one-time code counts
+        ({"step": "rpc"}, 0.1, 1),
+        ({"step": "rpc"}, 0.5, 4),
+        ({"step": "sse_next"}, 20, 1),  # an event that never came
+        ({"step": "sleep"}, 30, 1),
+        ({"step": "sleep", "req": {"$totp": "secret"}}, 30, 4),  # another code counts
     ],
 )
 def test_a_scenario_that_differs_is_played_anew_if_it_was_late(
-    clock: Time, monkeypatch: pytest.MonkeyPatch, step: str, seconds: float, plays: int
+    clock: Time, monkeypatch: pytest.MonkeyPatch, step: Any, seconds: float, plays: int
 ) -> None:
     played: list[object] = []
 
-    def play(scenario: object, _server: object, watch: runner._Watch) -> None:
-        played.append(scenario)
-        clock.now += seconds
-        watch.after({"step": step})
-        raise AssertionError("step 1 differs")
+    class Run(NothingToClose):
+        def play(self, step: runner.Step) -> None:
+            played.append(step)
+            clock.now += seconds
+            raise AssertionError("differs")
 
-    monkeypatch.setattr(runner, "_play", play)
+    monkeypatch.setattr(runner, "_Run", Run)
 
-    with pytest.raises(AssertionError, match="differs"):
-        runner.play({}, SERVER)
+    with pytest.raises(AssertionError, match=r"^step 0 "):
+        runner.play({"steps": [step]}, SERVER)
 
     assert len(played) == plays
 
@@ -60,8 +71,14 @@ def test_a_scenario_that_agrees_is_played_once(
     clock: Time, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     played: list[object] = []
-    monkeypatch.setattr(runner, "_play", lambda scenario, *_: played.append(scenario))
 
-    runner.play({}, SERVER)
+    class Run(NothingToClose):
+        def play(self, step: runner.Step) -> None:
+            played.append(step)
+            clock.now += 1
+
+    monkeypatch.setattr(runner, "_Run", Run)
+
+    runner.play({"steps": [{"step": "rpc"}]}, SERVER)
 
     assert len(played) == 1

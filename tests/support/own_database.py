@@ -5,48 +5,39 @@ those of another.
 """
 
 import asyncio
+import atexit
 import os
-from collections.abc import MutableMapping
+import secrets
 from urllib.parse import urlsplit
 
 VARIABLE = "PARSEC_TEST_POSTGRESQL"
 
 
-class OwnDatabase:
-    """The database of a process of pytest-xdist; none where there is no such process."""
+def use_own_database() -> None:
+    """In a process of pytest-xdist, make a database and let the variable name it.
 
-    def __init__(self, environ: MutableMapping[str, str] = os.environ) -> None:
-        self._shared = environ.get(VARIABLE)
-        self._worker = environ.get("PYTEST_XDIST_WORKER")
-        self._environ = environ
+    To be called before anybody reads the variable. The database goes away with the process, after
+    the servers that use it: what was registered last runs first at exit.
+    """
+    shared = os.environ.get(VARIABLE)
+    if shared is None or "PYTEST_XDIST_WORKER" not in os.environ:
+        return
+    name = f"parsec_test_{secrets.token_hex(8)}"
+    _run(shared, f"CREATE DATABASE {name}")
+    atexit.register(_run, shared, f"DROP DATABASE {name} WITH (FORCE)")
+    parts = urlsplit(shared)
+    os.environ[VARIABLE] = f"{parts.scheme}://{parts.netloc}/{name}?{parts.query}"
 
-    def make(self) -> None:
-        """Make it, and let the variable name it."""
-        if self._shared is None or self._worker is None:
-            return
-        self._run(f"DROP DATABASE IF EXISTS {self._name} WITH (FORCE)")
-        self._run(f"CREATE DATABASE {self._name}")
-        self._environ[VARIABLE] = urlsplit(self._shared)._replace(path=self._name).geturl()
 
-    def drop(self) -> None:
-        """Remove it."""
-        if self._shared is not None and self._worker is not None:
-            self._environ[VARIABLE] = self._shared
-            self._run(f"DROP DATABASE {self._name} WITH (FORCE)")
+def _run(url: str, statement: str) -> None:
+    # Most runs need no database.
+    import asyncpg  # type: ignore[import-untyped]
 
-    @property
-    def _name(self) -> str:
-        return f"parsec_test_{self._worker}"
+    async def run() -> None:
+        connection = await asyncpg.connect(url)
+        try:
+            await connection.execute(statement)
+        finally:
+            await connection.close()
 
-    def _run(self, statement: str) -> None:
-        # Most runs need no database.
-        import asyncpg  # type: ignore[import-untyped]
-
-        async def run() -> None:
-            connection = await asyncpg.connect(self._shared)
-            try:
-                await connection.execute(statement)
-            finally:
-                await connection.close()
-
-        asyncio.run(run())
+    asyncio.run(run())

@@ -44,12 +44,15 @@ class Interruptions:
         try:
             self._deliver()
             result = carry_out(step)
-            # Again, if it was raised in a finalizer: Python drops what is raised there.
-            self._deliver()
-            return result
+        except Exception:
+            self._deliver_what_was_dropped()
+            raise
         except BaseException:
             self._waiting = None
             raise
+        else:
+            self._deliver_what_was_dropped()
+            return result
         finally:
             self._is_open = False
 
@@ -78,9 +81,13 @@ class Interruptions:
         if not self._is_open and self._waiting is None:
             self._waiting = number
             return
-        self._waiting = number if self._is_open else None
+        waiting, self._waiting = self._waiting, number if self._is_open else None
         self._handlers[number](number, frame)
-        self._waiting = None
+        self._waiting = waiting
+
+    def _deliver_what_was_dropped(self) -> None:
+        """What was raised in a finalizer: Python ignores errors there."""
+        self._deliver()
 
     def _deliver(self) -> None:
         number, self._waiting = self._waiting, None

@@ -1,10 +1,12 @@
 """What the transport sends, and what it makes of answers of all kinds."""
 
+import contextlib
 import json
 import socket
 import ssl
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
@@ -407,12 +409,14 @@ def test_what_an_interruption_may_have_left_locked_is_not_used_again() -> None:
 
     with RawServer([says(OK)]) as server:
         device = device_at(server.addr)
-        try:
-            transport.send(device, InviteList())
-        except KeyboardInterrupt:
-            assert transport.send(device, InviteList()) == InviteListOk(invitations=[])
+        answers: list[Any] = []
+        for _ in range(2):
+            # A KeyboardInterrupt that got out would end pytest.
+            with contextlib.suppress(KeyboardInterrupt):
+                answers.append(transport.send(device, InviteList()))
     transport.close()
-    assert len(server.received) == 1
+
+    assert answers == [InviteListOk(invitations=[])]
 
 
 # --- TLS ---

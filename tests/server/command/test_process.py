@@ -309,8 +309,7 @@ def test_a_database_that_does_not_answer_is_told_after_so_many_attempts(
     assert result.returncode == 1
     assert f"Error: the database postgresql://{place} does not answer: " in result.stderr
     assert result.stderr.endswith(
-        ": Connection refused (attempts: 2)\n"
-        "hint: is PostgreSQL running, and its address in --db right?\n"
+        ": Connection refused (attempts: 2)\nhint: is PostgreSQL running, and its address right?\n"
     )
     assert "s3cr3t" not in result.stderr + result.stdout
 

@@ -2,8 +2,10 @@
 
 import asyncio
 import contextlib
+import os
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any, NamedTuple, Self
+from urllib.parse import urlsplit
 
 import pytest
 
@@ -106,6 +108,11 @@ async def eventually(condition: Callable[[], Awaitable[object]]) -> None:
     async with asyncio.timeout(20):
         while not await condition():  # noqa: ASYNC110  (it tells nobody)
             await asyncio.sleep(0.01)
+
+
+@pytest.mark.skipif("PYTEST_XDIST_WORKER" not in os.environ, reason="one process alone")
+def test_processes_of_tests_share_no_database() -> None:
+    assert urlsplit(url_with()).path.startswith("/parsec_test_")
 
 
 async def is_true(sql: str) -> bool:
@@ -376,7 +383,7 @@ async def test_it_gives_up_after_so_many_attempts(place: str) -> None:
 
 
 async def test_a_database_that_is_not_there_is_told_at_once() -> None:
-    url = url_with().replace("/postgres?", "/nowhere?")
+    url = urlsplit(url_with())._replace(path="/nowhere").geturl()
     async with open_engine(url, attempts=100, pause=60) as engine:
         with pytest.raises(
             StorageError, match=r'nowhere cannot be used: .*"nowhere" does not exist'

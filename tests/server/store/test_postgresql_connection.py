@@ -2,6 +2,7 @@
 
 import asyncio
 import socket
+import ssl
 from collections.abc import Callable, Iterator
 
 import pytest
@@ -33,6 +34,21 @@ async def test_a_server_that_does_not_answer_is_named_without_the_password(nobod
         f"the database postgresql://{nobody}/parsec does not answer: "
     )
     assert "s3cr3t" not in str(raised.value)
+
+
+async def test_who_cannot_be_trusted_is_told_in_the_words_of_tls(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async def connect_to_anybody(*_: object, **__: object) -> None:
+        # As OpenSSL's: a number of its own, which is none of the operating system.
+        raise ssl.SSLCertVerificationError(1, "certificate verify failed")
+
+    monkeypatch.setattr("asyncpg.connect", connect_to_anybody)
+
+    with pytest.raises(OutOfReachError, match="certificate verify failed") as raised:
+        await connect(database("postgresql://nobody/parsec"))
+
+    assert raised.value.hint is None
 
 
 async def test_an_engine_tries_as_often_as_it_was_told(nobody: str) -> None:

@@ -210,7 +210,7 @@ class Joined:
 
     def leave(self) -> Flow[None]:
         """Cancel the attempt, as nothing will follow."""
-        yield from _cancel(self.line, self.attempt, Reason.MANUALLY_CANCELLED)
+        yield from self.line.cancel(self.attempt, Reason.MANUALLY_CANCELLED)
 
 
 @dataclass(frozen=True)

@@ -156,8 +156,10 @@ class Http:
         limit: int,
         bounds: Bounds,
     ) -> Answer:
-        client = self._secure_client if use_ssl else self._plain_client
-        with self._interruptible(), _Alarm(bounds.total_seconds, self._sockets) as alarm:
+        with (
+            self._borrowed("_secure_client" if use_ssl else "_plain_client") as client,
+            _Alarm(bounds.total_seconds, self._sockets) as alarm,
+        ):
             with (
                 _explained(netloc, alarm),
                 client.stream(
@@ -176,16 +178,19 @@ class Http:
         return Answer(status=status, headers=found, body=content)
 
     @contextmanager
-    def _interruptible(self) -> Iterator[None]:
-        """Leave the connections alone after an interruption: their pool's locks may be held."""
+    def _borrowed(self, name: str) -> Iterator[httpx2.Client]:
+        """The client of that name, which nobody uses again after an interruption.
+
+        Broken off somewhere in the library, it may hold a lock of its own for ever.
+        """
+        client: httpx2.Client = getattr(self, name)
+        del vars(self)[name]
         try:
-            yield
-        except KeyboardInterrupt:
-            for client in ("_plain_client", "_secure_client"):
-                vars(self).pop(client, None)
-            for opened in list(self._sockets):
-                opened.close()
+            yield client
+        except Exception:
+            vars(self)[name] = client
             raise
+        vars(self)[name] = client
 
     # Two clients, because reading the trusted authorities takes longer than a local exchange.
 
@@ -279,7 +284,11 @@ class _Alarm:
         self.rang = False
 
     def __enter__(self) -> Self:
-        self._timer.start()
+        try:
+            self._timer.start()
+        except BaseException:
+            self._timer.cancel()
+            raise
         return self
 
     def __exit__(self, *_: object) -> None:

@@ -44,7 +44,6 @@ def main() -> NoReturn:
     """Run a command with the arguments of the process."""
     parsec.main(
         args=[*sys.argv[1:], *extra_arguments(os.environ)],
-        prog_name="python -m parsec",
         windows_expand_args=False,
     )
 

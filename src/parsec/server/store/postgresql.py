@@ -190,10 +190,7 @@ class PostgresqlEngine:
                 return await connect(self._database, statement_seconds=statement_seconds)
             except OutOfReachError as error:
                 if attempt >= self._database.attempts:
-                    raise StorageError(
-                        f"{error} (attempts: {attempt})",
-                        hint="is PostgreSQL running, and its address in --db right?",
-                    ) from error
+                    raise StorageError(f"{error} (attempts: {attempt})", hint=error.hint) from error
                 _log.warning("database out of reach", attempt=attempt, error=str(error))
             attempt += 1
             await asyncio.sleep(self._database.pause)

@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import ssl
 from collections.abc import Awaitable, Callable, Sequence
 from time import monotonic
 from typing import Any, TypeVar
@@ -182,7 +183,7 @@ async def connect(
         )
     except _FOR_NOW as error:
         message = f"the database {database} does not answer: {_cause(error)}"
-        raise OutOfReachError(message) from error
+        raise OutOfReachError(message, hint=_hint(error)) from error
     except (asyncpg.PostgresError, asyncpg.InterfaceError) as error:
         raise StorageError(f"the database {database} cannot be used: {_cause(error)}") from error
     except ValueError:
@@ -247,8 +248,14 @@ def _failure(error: Exception) -> StorageError:
     return kind(f"the database failed: {_cause(error)}")
 
 
+def _hint(error: Exception) -> str | None:
+    if isinstance(error, OSError) and not isinstance(error, ssl.SSLError):
+        return "is PostgreSQL running, and its address right?"
+    return None
+
+
 def _cause(error: Exception) -> str:
-    if isinstance(error, OSError) and error.errno:
+    if isinstance(error, OSError) and not isinstance(error, ssl.SSLError) and error.errno:
         # Without the number, and the same words whoever raised it; those of names are negative.
         text = os.strerror(error.errno) if error.errno > 0 else error.strerror
         return text or type(error).__name__
