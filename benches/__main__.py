@@ -1,4 +1,4 @@
-"""`make bench`: measures what DESIGN.md promises, and writes benchmarks/results.md.
+"""`make bench`: measures what DESIGN.md promises; a whole run writes benchmarks/results.md.
 
     scripts/bench.sh [--quick] [SUBJECT…]
 
@@ -39,18 +39,18 @@ def main() -> None:
         arguments.error(f"there is no {', '.join(sorted(unknown))}")
     # Whoever ends the run ends the servers.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
-    texts = [_heading(quick=options.quick)]
+    texts = [_heading()]
     print(texts[0], flush=True)
     for report in _reports(subjects, quick=options.quick):
         print("", report.text, sep="\n", flush=True)
         texts.append(report.text)
-        if not options.subjects:
+        if not options.subjects and not options.quick:
             # At once: a long run may be cut short.
             RESULTS.parent.mkdir(exist_ok=True)
             RESULTS.write_text("\n\n".join(texts) + "\n", encoding="utf-8")
 
 
-def _heading(*, quick: bool) -> str:
+def _heading() -> str:
     cluster = Cluster.found()
     versions = [f"{name} {importlib.metadata.version(name)}" for name in ("uvicorn", "asyncpg")]
     if cluster is not None:
@@ -58,10 +58,9 @@ def _heading(*, quick: bool) -> str:
     compared = "official: the server 3.9.3 on the same PostgreSQL. "
     if "PARSEC_OFFICIAL_PYTHON" not in os.environ:
         compared = "The official server is not installed: no ratios to it. "
-    run = "A quick run, which says little. " if quick else ""
     return (
         "# Benchmarks\n\n"
-        f"Written by `make bench`. {run}{compared}Ratios above 1 are in our favour, but those to "
+        f"Written by `make bench`. {compared}Ratios above 1 are in our favour, but those to "
         f"something that does less (libsodium, an empty program).\n\n{machine(*versions)}."
     )
 
