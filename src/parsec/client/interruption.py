@@ -9,7 +9,7 @@ ever must be ended somehow.
 import signal
 import threading
 from collections.abc import Callable
-from types import FrameType, TracebackType
+from types import FrameType
 from typing import Any, Self, TypeVar
 
 A = TypeVar("A")
@@ -40,18 +40,19 @@ class Interruptions:
 
         Raises what the step raises, or the handler of a signal that breaks it off.
         """
+        # What a handler raises in a finalizer is dropped by Python, and still waits after the step.
         self._is_open = True
         try:
             self._deliver()
             result = carry_out(step)
         except Exception:
-            self._deliver_what_was_dropped()
+            self._deliver()
             raise
         except BaseException:
-            self._waiting = None
+            self._waiting = None  # it has arrived
             raise
         else:
-            self._deliver_what_was_dropped()
+            self._deliver()
             return result
         finally:
             self._is_open = False
@@ -66,12 +67,7 @@ class Interruptions:
         self._is_open = False
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self._is_open = True
         for number, handler in self._handlers.items():
             signal.signal(number, handler)
@@ -84,10 +80,6 @@ class Interruptions:
         waiting, self._waiting = self._waiting, number if self._is_open else None
         self._handlers[number](number, frame)
         self._waiting = waiting
-
-    def _deliver_what_was_dropped(self) -> None:
-        """What was raised in a finalizer: Python ignores errors there."""
-        self._deliver()
 
     def _deliver(self) -> None:
         number, self._waiting = self._waiting, None

@@ -5,7 +5,7 @@ import os
 import ssl
 from collections.abc import Awaitable, Callable, Sequence
 from time import monotonic
-from typing import Any, TypeVar
+from typing import Any, TypeGuard, TypeVar
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
 import asyncpg  # type: ignore[import-untyped]
@@ -249,13 +249,16 @@ def _failure(error: Exception) -> StorageError:
 
 
 def _hint(error: Exception) -> str | None:
-    if isinstance(error, OSError) and not isinstance(error, ssl.SSLError):
-        return "is PostgreSQL running, and its address right?"
-    return None
+    return "is PostgreSQL running, and its address right?" if _is_of_system(error) else None
+
+
+def _is_of_system(error: Exception) -> TypeGuard[OSError]:
+    # Errors of TLS are OSErrors too, but their numbers and words are OpenSSL's.
+    return isinstance(error, OSError) and not isinstance(error, ssl.SSLError)
 
 
 def _cause(error: Exception) -> str:
-    if isinstance(error, OSError) and not isinstance(error, ssl.SSLError) and error.errno:
+    if _is_of_system(error) and error.errno:
         # Without the number, and the same words whoever raised it; those of names are negative.
         text = os.strerror(error.errno) if error.errno > 0 else error.strerror
         return text or type(error).__name__
